@@ -1,0 +1,20 @@
+from typing import Any
+
+QUEUES = ("critical", "default", "bulk")
+
+
+def celery_settings(broker_url: str) -> dict[str, Any]:
+    return {
+        "CELERY_BROKER_URL": broker_url.replace("unix://", "redis+socket://", 1),
+        "CELERY_TASK_IGNORE_RESULT": True,
+        "CELERY_TASK_ACKS_LATE": True,
+        "CELERY_TASK_REJECT_ON_WORKER_LOST": True,
+        "CELERY_TASK_DEFAULT_QUEUE": "default",
+        "CELERY_TASK_TIME_LIMIT": 120,
+        "CELERY_TASK_SOFT_TIME_LIMIT": 90,
+        "CELERY_WORKER_PREFETCH_MULTIPLIER": 1,
+        "CELERY_WORKER_HIJACK_ROOT_LOGGER": False,
+        "CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP": True,
+        "CELERY_TIMEZONE": "UTC",
+        "CELERY_BEAT_SCHEDULE": {},
+    }

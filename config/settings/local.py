@@ -1,0 +1,16 @@
+"""On a developer's machine: everything works, nothing leaves it."""
+
+from config.settings.base import *  # noqa: F403 -- settings inherit by star import
+from config.settings.base import ALLOWED_HOSTS, SECRET_KEY, VAR_DIR
+
+DEBUG = False
+SECRET_KEY = SECRET_KEY or "local-only-not-a-secret-0123456789abcdef"
+ALLOWED_HOSTS = ALLOWED_HOSTS or ["localhost", "127.0.0.1", "[::1]"]
+EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+EMAIL_FILE_PATH = VAR_DIR / "mail"
+DEV_TOOLS = True
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True

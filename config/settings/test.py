@@ -1,0 +1,21 @@
+"""Under pytest: the same servers as everywhere, thrown away afterwards."""
+
+import os
+
+from config.settings.base import *  # noqa: F403 -- settings inherit by star import
+from config.settings.base import CACHES, DATABASES, VAR_DIR
+
+SECRET_KEY = "test-only-not-a-secret-0123456789abcdef"  # noqa: S105 -- guards nothing
+ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
+DEV_TOOLS = True
+EMAIL_FILE_PATH = VAR_DIR / "mail"
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+CACHES["default"]["KEY_PREFIX"] = f"test-{WORKER}"
+# Threads of a test close their connections for good; a pool would keep them open
+# and the test database could not be dropped.
+DATABASES["default"]["OPTIONS"].pop("pool")
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
