@@ -1,0 +1,136 @@
+from django.db import models
+from django.utils import timezone
+
+from core.ids import uuid7
+
+
+class OutboxEvent(models.Model):
+    """A fact that committed together with the change it describes."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    # Publication order inside an aggregate: ids of one millisecond don't promise it.
+    sequence = models.BigIntegerField(db_default=models.Value(0), editable=False)
+    name = models.CharField(max_length=100)
+    aggregate_id = models.CharField(max_length=64)
+    payload = models.JSONField()
+    occurred_at = models.DateTimeField(default=timezone.now)
+    dispatched_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                name="core_outboxevent_undispatched",
+                fields=["sequence"],
+                condition=models.Q(dispatched_at=None),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.id}"
+
+
+class OutboxDelivery(models.Model):
+    """One handler's share of one event."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        DELIVERED = "delivered"
+        DEAD = "dead"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    event = models.ForeignKey(
+        OutboxEvent, on_delete=models.CASCADE, related_name="deliveries"
+    )
+    handler = models.CharField(max_length=200)
+    # Copied from the event, so that "is an earlier one open?" is one index look-up.
+    aggregate_id = models.CharField(max_length=64)
+    sequence = models.BigIntegerField()
+    status = models.CharField(max_length=16, choices=Status, default=Status.PENDING)
+    attempts = models.PositiveIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(default=timezone.now)
+    last_error = models.TextField(blank=True, default="")
+    delivered_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                name="core_outboxdelivery_once_per_handler",
+                fields=["event", "handler"],
+            )
+        ]
+        indexes = [
+            models.Index(
+                name="core_outboxdelivery_pending",
+                fields=["handler", "aggregate_id", "sequence"],
+                condition=models.Q(status="pending"),
+            ),
+            models.Index(
+                name="core_outboxdelivery_due",
+                fields=["next_attempt_at"],
+                condition=models.Q(status="pending"),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.handler} {self.event_id}"
+
+
+class IdempotencyRecord(models.Model):
+    """What was answered to a principal's key on a route, for replay."""
+
+    class State(models.TextChoices):
+        CLAIMED = "claimed"
+        COMPLETED = "completed"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    scope = models.CharField(max_length=100)
+    route = models.CharField(max_length=200)
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)
+    state = models.CharField(max_length=16, choices=State, default=State.CLAIMED)
+    request_id = models.CharField(max_length=64)
+    status_code = models.PositiveSmallIntegerField(null=True, blank=True)
+    headers = models.JSONField(default=dict)
+    body = models.BinaryField(default=b"")
+    # A claim older than this belongs to a process that died.
+    claimed_until = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                name="core_idempotencyrecord_unique_key",
+                fields=["scope", "route", "key"],
+            )
+        ]
+        indexes = [
+            models.Index(name="core_idempotencyrecord_expiry", fields=["expires_at"])
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.route} {self.key}"
+
+
+class AuditEntry(models.Model):
+    """Who changed what, from which state to which. Written once, never changed."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    subject_type = models.CharField(max_length=100)
+    subject_id = models.CharField(max_length=64)
+    action = models.CharField(max_length=100)
+    actor_id = models.UUIDField(null=True, blank=True)
+    request_id = models.CharField(max_length=64, blank=True, default="")
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                name="core_auditentry_subject", fields=["subject_type", "subject_id"]
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.subject_type} {self.subject_id}"
