@@ -3,15 +3,36 @@ from typing import Any, ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils.timezone import now
 
+from accounts.constants import EMAIL_MAX_LENGTH
 from core.ids import uuid7
 
 
+class UserQuerySet(models.QuerySet["User"]):
+    def active(self) -> "UserQuerySet":
+        return self.filter(is_active=True)
+
+
 class UserManager(BaseUserManager["User"]):
+    def get_queryset(self) -> UserQuerySet:
+        return UserQuerySet(self.model, using=self._db)
+
+    def active(self) -> UserQuerySet:
+        return self.get_queryset().active()
+
+    @classmethod
+    def normalize_email(cls, email: str | None) -> str:
+        """Fold the case of the whole address, so that one person has one spelling.
+
+        RFC 5321 lets hosts tell local parts apart by case; none that matters does.
+        """
+        return (email or "").strip().lower()
+
     def get_by_natural_key(self, username: str | None) -> "User":
-        return self.get(email__iexact=username)
+        return self.get(email=self.normalize_email(username))
 
     def create_user(
         self, email: str, password: str | None = None, **fields: Any
@@ -25,7 +46,9 @@ class UserManager(BaseUserManager["User"]):
         self, email: str, password: str | None = None, **fields: Any
     ) -> "User":
         return self.create_user(
-            email, password, is_staff=True, is_superuser=True, **fields
+            email,
+            password,
+            **fields | {"is_staff": True, "is_superuser": True},
         )
 
 
@@ -33,14 +56,18 @@ class User(AbstractBaseUser, PermissionsMixin):
     """A person. The address is the login, whatever its case."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    email = models.EmailField(max_length=254, unique=True)
+    email = models.EmailField(max_length=EMAIL_MAX_LENGTH, unique=True)
     name = models.CharField(max_length=200, blank=True, default="")
     email_verified_at = models.DateTimeField(null=True, blank=True)
     locale = models.CharField(max_length=16, default="en")
     timezone = models.CharField(max_length=64, default="UTC")
-    is_active = models.BooleanField(default=True)
-    is_staff = models.BooleanField(default=False)
-    created_at = models.DateTimeField(default=now)
+    is_active = models.BooleanField(
+        default=True, help_text="An inactive account can't sign in."
+    )
+    is_staff = models.BooleanField(
+        default=False, help_text="May sign in to this administration."
+    )
+    created_at = models.DateTimeField(default=now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
     USERNAME_FIELD = "email"
@@ -50,11 +77,19 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(Lower("email"), name="accounts_user_unique_email")
+            models.UniqueConstraint(Lower("email"), name="accounts_user_unique_email"),
+            models.CheckConstraint(
+                name="accounts_user_email_normalized",
+                condition=Q(email=Lower("email")),
+            ),
         ]
 
     def __str__(self) -> str:
         return self.email
+
+    def clean(self) -> None:
+        super().clean()
+        self.email = User.objects.normalize_email(self.email)
 
     @property
     def email_verified(self) -> bool:

@@ -1,6 +1,6 @@
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework_simplejwt.authentication.JWTAuthentication",
+        "accounts.auth.JWTAuthentication",
     ],
     # A view that forgets its permission lets nobody in.
     "DEFAULT_PERMISSION_CLASSES": ["core.permissions.DenyAll"],

@@ -1,0 +1,38 @@
+from importlib import import_module
+from itertools import count
+
+from django.apps import apps
+from django.contrib.auth.models import Group
+
+from accounts.constants import Role
+from accounts.models import User
+from accounts.services import create_user
+
+PASSWORD = "correct horse battery"  # noqa: S105 -- of people who don't exist
+_numbers = count(1)
+
+
+def seed_roles() -> None:
+    """Bring back the migration's rows, which a test with real commits flushes away."""
+    import_module("accounts.migrations.0002_seed_roles").seed_roles(apps, None)
+
+
+def make_user(
+    *,
+    email: str = "",
+    password: str | None = PASSWORD,
+    roles: tuple[str, ...] = (Role.CUSTOMER,),
+    **fields: object,
+) -> User:
+    """Create somebody with roles; ``fields`` are set as they are."""
+    if Group.objects.count() < len(Role):
+        seed_roles()
+    user = create_user(
+        email=email or f"person{next(_numbers)}@example.com",
+        password=password,
+        roles=roles,
+    )
+    if fields:
+        User.objects.filter(pk=user.pk).update(**fields)
+        user.refresh_from_db()
+    return user
