@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 import orjson
-from django.db import connection
+from django.db import connection, transaction
 
+from core.broker import enqueue
 from core.models import OutboxEvent
 
 
@@ -35,7 +36,15 @@ class Delivered:
 
 
 Handler = Callable[[Delivered], None]
-_handlers: defaultdict[str, dict[str, Handler]] = defaultdict(dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    handler: Handler
+    transactional: bool
+
+
+_subscriptions: defaultdict[str, dict[str, Subscription]] = defaultdict(dict)
 
 
 def publish(event: Event) -> None:
@@ -49,11 +58,30 @@ def publish(event: Event) -> None:
     OutboxEvent.objects.create(
         name=event.name, aggregate_id=str(payload[event.aggregate]), payload=payload
     )
+    if not any(entry[1] is nudge_relay for entry in connection.run_on_commit):
+        transaction.on_commit(nudge_relay, robust=True)
 
 
-def subscribe(event: type[Event]) -> Callable[[Handler], Handler]:
+def nudge_relay() -> None:
+    """Have the relay run now rather than at its next round. May be lost without harm."""
+    enqueue("core.tasks.relay_outbox", expires=10)
+
+
+def subscribe(
+    event: type[Event], *, transactional: bool = True
+) -> Callable[[Handler], Handler]:
+    """Have a handler called once per event, in the order of the event's aggregate.
+
+    Its writes commit together with the note that it is done, so a handler that only
+    writes to the database takes effect exactly once. ``transactional=False`` is for
+    a handler that must act outside, such as sending a mail: it runs without a
+    transaction, opens its own, and may run again after a crash.
+    """
+
     def register(handler: Handler) -> Handler:
-        _handlers[event.name][handler_name(handler)] = handler
+        _subscriptions[event.name][handler_name(handler)] = Subscription(
+            handler, transactional
+        )
         return handler
 
     return register
@@ -63,6 +91,6 @@ def handler_name(handler: Handler) -> str:
     return f"{handler.__module__}.{handler.__name__}"
 
 
-def handlers_of(event_name: str) -> dict[str, Handler]:
+def subscriptions_of(event_name: str) -> dict[str, Subscription]:
     """Return the subscribers of an event by dotted name."""
-    return dict(_handlers[event_name])
+    return dict(_subscriptions[event_name])

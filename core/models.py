@@ -1,4 +1,8 @@
+from datetime import datetime
+from typing import Self
+
 from django.db import models
+from django.db.models import Exists, Func, OuterRef, Q, Value
 from django.utils import timezone
 
 from core.ids import uuid7
@@ -9,7 +13,11 @@ class OutboxEvent(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     # Publication order inside an aggregate: ids of one millisecond don't promise it.
-    sequence = models.BigIntegerField(db_default=models.Value(0), editable=False)
+    sequence = models.BigIntegerField(
+        db_default=Func(Value("core_outboxevent_sequence"), function="nextval"),
+        editable=False,
+        unique=True,
+    )
     name = models.CharField(max_length=100)
     aggregate_id = models.CharField(max_length=64)
     payload = models.JSONField()
@@ -21,12 +29,46 @@ class OutboxEvent(models.Model):
             models.Index(
                 name="core_outboxevent_undispatched",
                 fields=["sequence"],
-                condition=models.Q(dispatched_at=None),
-            )
+                condition=Q(dispatched_at=None),
+            ),
+            models.Index(
+                name="core_outboxevent_open",
+                fields=["aggregate_id", "sequence"],
+                condition=Q(dispatched_at=None),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.name} {self.id}"
+
+
+class OutboxDeliveryQuerySet(models.QuerySet["OutboxDelivery"]):
+    def pending(self) -> Self:
+        return self.filter(status=OutboxDelivery.Status.PENDING)
+
+    def dead(self) -> Self:
+        return self.filter(status=OutboxDelivery.Status.DEAD)
+
+    def due(self, *, now: datetime) -> Self:
+        return self.filter(next_attempt_at__lte=now)
+
+    def unblocked(self) -> Self:
+        """Leave out what an earlier event of the same aggregate must come before.
+
+        Both questions stand in one statement, so that one snapshot answers them: an
+        earlier event is either not dispatched yet, or its delivery is visible.
+        """
+        undispatched = OutboxEvent.objects.filter(
+            dispatched_at=None,
+            aggregate_id=OuterRef("aggregate_id"),
+            sequence__lt=OuterRef("sequence"),
+        )
+        earlier = OutboxDelivery.objects.pending().filter(
+            handler=OuterRef("handler"),
+            aggregate_id=OuterRef("aggregate_id"),
+            sequence__lt=OuterRef("sequence"),
+        )
+        return self.filter(~Exists(undispatched), ~Exists(earlier))
 
 
 class OutboxDelivery(models.Model):
@@ -47,9 +89,14 @@ class OutboxDelivery(models.Model):
     sequence = models.BigIntegerField()
     status = models.CharField(max_length=16, choices=Status, default=Status.PENDING)
     attempts = models.PositiveIntegerField(default=0)
+    # No attempt starts before this: the backoff, and the lease of a running one.
     next_attempt_at = models.DateTimeField(default=timezone.now)
+    # When a worker was last told; null means that the relay should tell one.
+    enqueued_at = models.DateTimeField(null=True, blank=True)
     last_error = models.TextField(blank=True, default="")
     delivered_at = models.DateTimeField(null=True, blank=True)
+
+    objects = OutboxDeliveryQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -62,12 +109,12 @@ class OutboxDelivery(models.Model):
             models.Index(
                 name="core_outboxdelivery_pending",
                 fields=["handler", "aggregate_id", "sequence"],
-                condition=models.Q(status="pending"),
+                condition=Q(status="pending"),
             ),
             models.Index(
                 name="core_outboxdelivery_due",
                 fields=["next_attempt_at"],
-                condition=models.Q(status="pending"),
+                condition=Q(status="pending"),
             ),
         ]
 

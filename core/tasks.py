@@ -1,0 +1,24 @@
+"""What the workers run. Messages are hints: each task asks the database what is to do."""
+
+from typing import Any
+from uuid import UUID
+
+from celery import shared_task
+from django.utils import timezone
+
+from core import outbox
+
+BATCH = 500
+MAX_BATCHES = 20
+
+
+@shared_task
+def relay_outbox(**_: Any) -> None:
+    for _batch in range(MAX_BATCHES):
+        if len(outbox.relay_pending(now=timezone.now(), limit=BATCH)) < BATCH:
+            return
+
+
+@shared_task
+def deliver_event(*, delivery_id: str, **_: Any) -> None:
+    outbox.deliver(UUID(delivery_id), now=timezone.now())
