@@ -2,10 +2,15 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from core.ids import uuid7
+
+# Where a product without a price stands when a list is ordered by price: at the end.
+UNPRICED_LAST = Value(2**63 - 1, models.BigIntegerField())
+UNPRICED_FIRST = Value(-1, models.BigIntegerField())
 
 
 class CatalogModel(models.Model):
@@ -121,6 +126,8 @@ class Product(CatalogModel):
     seo_title = models.CharField(max_length=255, blank=True, default="")
     seo_description = models.TextField(blank=True, default="")
     published_at = models.DateTimeField(null=True, blank=True)
+    # Raised by services.record_sales; kept here, where archiving doesn't lose it.
+    sold_quantity = models.BigIntegerField(default=0, db_default=0, editable=False)
     categories = models.ManyToManyField(Category, blank=True, related_name="products")
     collections = models.ManyToManyField(
         Collection, through="CollectionProduct", blank=True, related_name="products"
@@ -346,29 +353,76 @@ class ProductCard(models.Model):
                 condition=Q(is_default=True),
             ),
         ]
+        # Every ordering has two: for readers who name no currency, and for those who do.
         indexes = [
             models.Index(
+                "published_at",
+                "product",
                 name="catalog_card_newest",
-                fields=["-published_at", "-product"],
                 condition=Q(is_default=True),
             ),
             models.Index(
+                "currency",
+                "published_at",
+                "product",
                 name="catalog_card_currency_newest",
-                fields=["currency", "-published_at", "-product"],
             ),
             models.Index(
+                Coalesce("min_amount", UNPRICED_LAST),
+                "product",
                 name="catalog_card_price",
-                fields=["min_amount", "product"],
                 condition=Q(is_default=True),
             ),
             models.Index(
+                Coalesce("min_amount", UNPRICED_FIRST),
+                "product",
+                name="catalog_card_price_descending",
+                condition=Q(is_default=True),
+            ),
+            models.Index(
+                "currency",
+                Coalesce("min_amount", UNPRICED_LAST),
+                "product",
                 name="catalog_card_currency_price",
-                fields=["currency", "min_amount", "product"],
             ),
             models.Index(
+                "currency",
+                Coalesce("min_amount", UNPRICED_FIRST),
+                "product",
+                name="catalog_card_currency_price_d",
+            ),
+            models.Index(
+                "search_title",
+                "product",
                 name="catalog_card_title",
-                fields=["title", "product"],
                 condition=Q(is_default=True),
+            ),
+            models.Index(
+                "currency",
+                "search_title",
+                "product",
+                name="catalog_card_currency_title",
+            ),
+            models.Index(
+                "rating",
+                "product",
+                name="catalog_card_rating",
+                condition=Q(is_default=True),
+            ),
+            models.Index(
+                "currency", "rating", "product", name="catalog_card_currency_rating"
+            ),
+            models.Index(
+                "sold_quantity",
+                "product",
+                name="catalog_card_best_selling",
+                condition=Q(is_default=True),
+            ),
+            models.Index(
+                "currency",
+                "sold_quantity",
+                "product",
+                name="catalog_card_currency_selling",
             ),
             GinIndex(name="catalog_card_search", fields=["search"]),
             GinIndex(name="catalog_card_categories", fields=["category_slugs"]),
@@ -376,6 +430,11 @@ class ProductCard(models.Model):
             GinIndex(name="catalog_card_tags", fields=["tags"]),
             GinIndex(name="catalog_card_options", fields=["options"]),
             GinIndex(name="catalog_card_attributes", fields=["attributes"]),
+            GinIndex(
+                name="catalog_card_title_trigrams",
+                fields=["search_title"],
+                opclasses=["gin_trgm_ops"],
+            ),
         ]
 
     def __str__(self) -> str:
@@ -387,6 +446,15 @@ class SearchWord(models.Model):
 
     word = models.CharField(primary_key=True, max_length=64)
     product_count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        indexes = [
+            GinIndex(
+                name="catalog_searchword_trigrams",
+                fields=["word"],
+                opclasses=["gin_trgm_ops"],
+            )
+        ]
 
     def __str__(self) -> str:
         return self.word

@@ -1,0 +1,11 @@
+"""Bounds of the catalogue. They stand in the API's schema and keep one row in memory."""
+
+MAX_OPTIONS = 3
+MAX_OPTION_VALUES = 250
+MAX_VARIANTS = 2000
+MAX_IMAGES = 250
+MAX_TAGS = 250
+MAX_CATEGORIES = 50
+MAX_ATTRIBUTES = 250
+MAX_CATEGORY_DEPTH = 10
+MAX_DESCRIPTION = 200_000
