@@ -5,7 +5,7 @@ QUEUES = ("critical", "default", "bulk")
 
 def celery_settings(broker_url: str) -> dict[str, Any]:
     return {
-        "CELERY_BROKER_URL": broker_url.replace("unix://", "redis+socket://", 1),
+        "CELERY_BROKER_URL": _broker(broker_url),
         "CELERY_TASK_IGNORE_RESULT": True,
         "CELERY_TASK_ACKS_LATE": True,
         "CELERY_TASK_REJECT_ON_WORKER_LOST": True,
@@ -18,3 +18,12 @@ def celery_settings(broker_url: str) -> dict[str, Any]:
         "CELERY_TIMEZONE": "UTC",
         "CELERY_BEAT_SCHEDULE": {},
     }
+
+
+def _broker(url: str) -> str:
+    """Say a socket's address, and the number of the database on it, in kombu's words."""
+    if not url.startswith("unix://"):
+        return url
+    return url.replace("unix://", "redis+socket://", 1).replace(
+        "?db=", "?virtual_host=", 1
+    )
