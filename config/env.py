@@ -62,3 +62,17 @@ def env_secret(name: str, default: str = "") -> str:
     except OSError as error:
         message = f"{name}_FILE names {path!r}, which can't be read: {error.strerror}."
         raise ImproperlyConfigured(message) from error
+
+
+def load_env_file(path: Path) -> None:
+    """Take ``NAME=value`` lines into the environment; what is set there already wins."""
+    if not path.is_file():
+        return
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(map(str.strip, lines), start=1):
+        if not line or line.startswith("#"):
+            continue
+        name, equals, value = line.partition("=")
+        if not equals or not name.strip().isidentifier():
+            raise SystemExit(f"{path}, line {number}: not of the form NAME=value.")
+        os.environ.setdefault(name.strip(), value.strip().strip("\"'"))

@@ -38,7 +38,7 @@ class Account:
         path.chmod(0o700)
 
     def can_enter(self, folder: Path) -> bool:
-        return self._can("test", "-x", str(folder))
+        return self._can("/bin/sh", "-c", 'test -x "$0"', str(folder))
 
     def can_run(self, program: Path) -> bool:
         """Tell whether the program starts, shared libraries and all."""

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -41,7 +42,7 @@ def start_tethered(
 
 
 def die_with_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
-    """Make the callback by which a child asks Linux to be signalled when its parent is gone."""
+    """Make the callback by which a child asks Linux to be signalled when we are gone."""
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None, use_errno=True).prctl
@@ -55,6 +56,14 @@ def die_with_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
     return ask
 
 
+def tether(death_signal: signal.Signals) -> None:
+    """Ask Linux to signal this process, and what it may exec, when its parent is gone."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(
+            PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0
+        )
+
+
 def is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -63,6 +72,26 @@ def is_running(pid: int) -> bool:
     except PermissionError:
         return True
     return not _is_zombie(pid)
+
+
+def marked(name: str, value: str) -> list[int]:
+    """Find the other processes that were started with this variable in their environment."""
+    found = []
+    for pid in _process_ids():
+        variables = _environment(pid)
+        if pid != os.getpid() and f"{name}={value}" in variables:
+            found.append(pid)
+    return [pid for pid in found if is_running(pid)]
+
+
+def end_all(pids: Sequence[int], *, seconds: float) -> None:
+    """Ask all of them to end at once, and insist after some seconds."""
+    for number, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, 5.0)):
+        for pid in filter(is_running, pids):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+        if wait_until(lambda: not any(map(is_running, pids)), patience):
+            return
 
 
 def command_line(pid: int) -> str:
@@ -116,3 +145,31 @@ def _is_zombie(pid: int) -> bool:
         )
     except (OSError, IndexError):
         return False
+
+
+def _process_ids() -> list[int]:
+    if sys.platform == "linux":
+        return [
+            int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()
+        ]
+    shown = subprocess.run(
+        ["/bin/ps", "-axo", "pid="], capture_output=True, check=False, text=True
+    )
+    return [int(pid) for pid in shown.stdout.split()]
+
+
+def _environment(pid: int) -> list[str]:
+    """Read the variables a process began with; none when it is somebody else's."""
+    if sys.platform == "linux":
+        try:
+            content = Path(f"/proc/{pid}/environ").read_bytes()
+        except OSError:
+            return []
+        return content.decode(errors="replace").split("\0")
+    shown = subprocess.run(  # noqa: S603 - a number is all that varies
+        ["/bin/ps", "-wwEo", "command=", "-p", str(pid)],
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    return shown.stdout.split()
