@@ -1,8 +1,12 @@
+from datetime import datetime
+from typing import Self
+
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
 from core.ids import uuid7
+from inventory.constants import MAX_UNITS
 
 
 class Warehouse(models.Model):
@@ -16,6 +20,18 @@ class Warehouse(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class StockQuerySet(models.QuerySet["Stock"]):
+    def with_labels(self) -> Self:
+        """Add what people call the variant and the warehouse."""
+        return self.annotate(sku=F("variant__sku"), warehouse_code=F("warehouse__code"))
+
+    def low(self) -> Self:
+        return self.filter(
+            low_stock_threshold__gt=0,
+            on_hand__lte=F("reserved") + F("low_stock_threshold"),
+        )
 
 
 class Stock(models.Model):
@@ -32,8 +48,9 @@ class Stock(models.Model):
     reserved = models.IntegerField(default=0)
     low_stock_threshold = models.PositiveIntegerField(default=0)
     backorder_limit = models.PositiveIntegerField(default=0)
-    version = models.PositiveIntegerField(default=1, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = StockQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "stock"
@@ -45,6 +62,10 @@ class Stock(models.Model):
             models.CheckConstraint(
                 name="inventory_stock_on_hand_not_negative",
                 condition=Q(on_hand__gte=0),
+            ),
+            models.CheckConstraint(
+                name="inventory_stock_within_integers",
+                condition=Q(on_hand__lte=MAX_UNITS) & Q(backorder_limit__lte=MAX_UNITS),
             ),
             models.CheckConstraint(
                 name="inventory_stock_reserved_within_limit",
@@ -59,6 +80,22 @@ class Stock(models.Model):
     @property
     def available(self) -> int:
         return self.on_hand - self.reserved
+
+    @property
+    def minimum_on_hand(self) -> int:
+        return max(0, self.reserved - self.backorder_limit)
+
+
+class ReservationQuerySet(models.QuerySet["Reservation"]):
+    def active(self) -> Self:
+        return self.filter(state=Reservation.State.ACTIVE)
+
+    def consumed(self) -> Self:
+        return self.filter(state=Reservation.State.CONSUMED)
+
+    def expired(self, *, now: datetime) -> Self:
+        """Past their time, whatever their state."""
+        return self.filter(expires_at__lte=now)
 
 
 class Reservation(models.Model):
@@ -88,11 +125,15 @@ class Reservation(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     closed_at = models.DateTimeField(null=True, blank=True)
 
+    objects = ReservationQuerySet.as_manager()
+
     class Meta:
         constraints = [
+            # A hold that expired or was given back may be followed by another.
             models.UniqueConstraint(
-                name="inventory_reservation_once_per_reference",
+                name="inventory_reservation_one_live_hold",
                 fields=["reference", "stock"],
+                condition=Q(state__in=["active", "consumed"]),
             ),
             models.CheckConstraint(
                 name="inventory_reservation_quantity_positive",
@@ -107,9 +148,10 @@ class Reservation(models.Model):
             ),
             models.Index(
                 name="inventory_reservation_active",
-                fields=["stock"],
+                fields=["stock", "expires_at"],
                 condition=Q(state="active"),
             ),
+            models.Index(name="inventory_reservation_of", fields=["reference"]),
         ]
 
     def __str__(self) -> str:
