@@ -1,0 +1,18 @@
+from inventory.services._adjusting import adjust_stock, set_counted_in_bulk
+from inventory.services._closing import (
+    consume_stock,
+    expire_reservations,
+    release_stock,
+    return_stock,
+)
+from inventory.services._reserving import reserve_stock
+
+__all__ = [
+    "adjust_stock",
+    "consume_stock",
+    "expire_reservations",
+    "release_stock",
+    "reserve_stock",
+    "return_stock",
+    "set_counted_in_bulk",
+]

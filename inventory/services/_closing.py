@@ -1,0 +1,136 @@
+"""The ends of a reservation: consumed, released, returned, expired."""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from inventory.constants import SWEEP_BATCH
+from inventory.exceptions import ReservationLostError
+from inventory.models import Movement, Reservation
+from inventory.services._ledger import Entry, LockedStock, lock_stock, record
+
+State = Reservation.State
+
+
+@transaction.atomic
+def consume_stock(*, reference: UUID, now: datetime) -> None:
+    """Take the held units off the shelf. Done already: nothing happens.
+
+    :raises ReservationLostError: if the hold expired or was released; nothing changed.
+    """
+    rows = _lock_rows_of(reference, now=now)
+    known = list(Reservation.objects.filter(reference=reference))
+    holds = [hold for hold in known if hold.state == State.ACTIVE]
+    if not holds and any(hold.state == State.CONSUMED for hold in known):
+        return
+    if not holds or any(_is_lost(hold, now=now) for hold in known):
+        raise ReservationLostError
+    _close(holds, to=State.CONSUMED, now=now)
+    entries = [
+        Entry(
+            hold.stock_id,
+            Movement.Kind.SHIPPED,
+            on_hand_change=-hold.quantity,
+            reserved_change=-hold.quantity,
+            reference=reference,
+        )
+        for hold in holds
+    ]
+    record(entries, rows=rows, now=now)
+
+
+@transaction.atomic
+def release_stock(*, reference: UUID, now: datetime, reason: str = "") -> None:
+    """Give back what is still held. Nothing held: nothing happens."""
+    rows = _lock_rows_of(reference, now=now)
+    holds = list(Reservation.objects.filter(reference=reference).active())
+    _close(holds, to=State.RELEASED, now=now)
+    record(_freed(holds, Movement.Kind.RELEASED), rows=rows, now=now, reason=reason)
+
+
+@transaction.atomic
+def return_stock(
+    *, reference: UUID, now: datetime, reason: str, actor_id: UUID | None
+) -> None:
+    """Put consumed units back on the shelf. Nothing consumed: nothing happens."""
+    rows = _lock_rows_of(reference, now=now)
+    holds = list(Reservation.objects.filter(reference=reference).consumed())
+    _close(holds, to=State.RELEASED, now=now)
+    entries = [
+        Entry(
+            hold.stock_id,
+            Movement.Kind.RETURNED,
+            on_hand_change=hold.quantity,
+            reference=reference,
+        )
+        for hold in holds
+    ]
+    record(entries, rows=rows, now=now, reason=reason, actor_id=actor_id)
+
+
+@transaction.atomic
+def expire_reservations(*, now: datetime, limit: int = SWEEP_BATCH) -> int:
+    """Free up to ``limit`` holds whose time is over, and say how many were found."""
+    due = list(
+        Reservation.objects.active()
+        .expired(now=now)
+        .order_by("expires_at")
+        .values_list("id", "stock__variant_id")[:limit]
+    )
+    rows = lock_stock(variant_ids={variant_id for _, variant_id in due}, now=now)
+    # Only now is it certain which of them nobody else has closed.
+    holds = list(Reservation.objects.filter(id__in=[id_ for id_, _ in due]).active())
+    _close(holds, to=State.EXPIRED, now=now)
+    record(_freed(holds, Movement.Kind.EXPIRED), rows=rows, now=now)
+    return len(due)
+
+
+def close_expired(rows: Iterable[LockedStock], *, now: datetime) -> list[Entry]:
+    """Expire what is overdue on locked rows; the entries are the caller's to record."""
+    stock_ids = [row.id for row in rows if row.has_expired_holds]
+    if not stock_ids:
+        return []
+    overdue = Reservation.objects.filter(stock_id__in=stock_ids).active()
+    holds = list(overdue.expired(now=now))
+    _close(holds, to=State.EXPIRED, now=now)
+    return _freed(holds, Movement.Kind.EXPIRED)
+
+
+def _is_lost(hold: Reservation, *, now: datetime) -> bool:
+    if hold.state == State.ACTIVE:
+        return hold.expires_at <= now
+    # Another machine's clock is ahead of ours and ended a part of what we hold.
+    return hold.state == State.EXPIRED and hold.expires_at > now
+
+
+def _lock_rows_of(reference: UUID, *, now: datetime) -> list[LockedStock]:
+    variant_ids = set(
+        Reservation.objects.filter(reference=reference).values_list(
+            "stock__variant_id", flat=True
+        )
+    )
+    return lock_stock(variant_ids=variant_ids, now=now)
+
+
+def _close(holds: Collection[Reservation], *, to: State, now: datetime) -> None:
+    """Move holds read under the lock of their stock to another state."""
+    origins = [origin for origin, ends in Reservation.TRANSITIONS.items() if to in ends]
+    closed = Reservation.objects.filter(
+        id__in=[hold.id for hold in holds], state__in=origins
+    ).update(state=to, closed_at=now)
+    if closed != len(holds):
+        raise ReservationLostError
+
+
+def _freed(holds: Iterable[Reservation], kind: Movement.Kind) -> list[Entry]:
+    return [
+        Entry(
+            hold.stock_id,
+            kind,
+            reserved_change=-hold.quantity,
+            reference=hold.reference,
+        )
+        for hold in holds
+    ]
