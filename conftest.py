@@ -1,16 +1,52 @@
+from collections.abc import Callable
+from typing import Any
+
 import pytest
-from django.db import connection
+from django.contrib.auth.models import Group
+from rest_framework.test import APIClient
+from rest_framework_simplejwt.tokens import AccessToken
 
-TRUNCATE_TRIGGERS = r"""
-SELECT format('ALTER TABLE %s DISABLE TRIGGER %I', tgrelid::regclass, tgname)
-FROM pg_trigger WHERE tgname LIKE '%\_no\_truncate'
-"""
+from accounts.models import User
 
 
-@pytest.fixture(scope="session")
-def django_db_setup(django_db_setup, django_db_blocker):
-    """Let the tests empty append-only tables, which they do by TRUNCATE."""
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute(TRUNCATE_TRIGGERS)
-        for (statement,) in cursor.fetchall():
-            cursor.execute(statement)
+@pytest.fixture
+def api() -> APIClient:
+    """Nobody: no sign-in, no database of its own."""
+    return APIClient()
+
+
+@pytest.fixture
+def api_as() -> Callable[[User], APIClient]:
+    """Sign in with a real token, so that tests pass through real authentication."""
+
+    def sign_in(user: User) -> APIClient:
+        client = APIClient()
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {AccessToken.for_user(user)}")
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def customer(db: None) -> User:
+    return User.objects.create_user("alice@example.com", "alice's password")
+
+
+@pytest.fixture
+def stranger(db: None) -> User:
+    return User.objects.create_user("charlie@example.com", "charlie's password")
+
+
+@pytest.fixture
+def staff(db: None) -> Callable[..., User]:
+    """Make a member of staff: ``staff("warehouse")``."""
+
+    def make(role: str, **fields: Any) -> User:
+        email = fields.pop("email", f"{role}@shop.example.com")
+        user = User.objects.create_user(
+            email, f"{role}'s password", is_staff=True, **fields
+        )
+        user.groups.add(Group.objects.get_or_create(name=role)[0])
+        return user
+
+    return make

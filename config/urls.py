@@ -15,3 +15,8 @@ urlpatterns = [
         ),
     ),
 ]
+
+handler400 = "core.problems.bad_request"
+handler403 = "core.problems.permission_denied"
+handler404 = "core.problems.not_found"
+handler500 = "core.problems.server_error"

@@ -68,6 +68,12 @@ class DomainError(Exception):
         self.retry_after = retry_after
         self.extensions = extensions
 
+    def headers(self) -> dict[str, str]:
+        """Return what the response's headers say beyond the document."""
+        if self.retry_after is None:
+            return {}
+        return {"Retry-After": str(self.retry_after)}
+
     @classmethod
     def slug(cls) -> str:
         return cls.code.replace("_", "-")

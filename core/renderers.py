@@ -4,6 +4,8 @@ from typing import Any
 import orjson
 from rest_framework.renderers import BaseRenderer
 
+_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
+
 
 class JSONRenderer(BaseRenderer):
     media_type = "application/json"
@@ -21,4 +23,4 @@ class JSONRenderer(BaseRenderer):
             return b""
         if isinstance(data, bytes):
             return data
-        return orjson.dumps(data, default=str)
+        return orjson.dumps(data, default=str, option=_OPTIONS)

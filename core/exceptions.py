@@ -1,0 +1,197 @@
+"""The refusals that any HTTP API knows, whatever it sells."""
+
+from typing import Any
+
+from core.errors import DomainError, ErrorKind
+
+
+class MalformedRequestError(DomainError):
+    code = "malformed_request"
+    kind = ErrorKind.MALFORMED
+    title = "The request can't be read"
+    cause = "The address, a header or the body isn't valid: bad UTF-8, a NUL byte, too many fields."
+    cure = "Encode text as UTF-8 and percent-encode it in the address."
+
+
+class MalformedJSONError(DomainError):
+    code = "malformed_json"
+    kind = ErrorKind.MALFORMED
+    title = "The body isn't valid JSON"
+    cause = "A syntax error, a duplicate key, NaN or Infinity, a number out of range, a NUL or lone surrogate, or nesting deeper than 64."
+    cure = "Send one JSON document as RFC 8259 has it, in UTF-8. The detail says what is wrong."
+
+
+class InvalidParameterError(DomainError):
+    code = "invalid_parameter"
+    kind = ErrorKind.MALFORMED
+    title = "A query parameter has an impossible value"
+    cause = "The parameter named in `parameter` is out of bounds or of the wrong form."
+    cure = "Correct the parameter; the API reference lists what it takes."
+
+    def __init__(self, detail: str = "", *, parameter: str, **extensions: Any) -> None:
+        super().__init__(detail, parameter=parameter, **extensions)
+
+
+class UnknownParameterError(DomainError):
+    code = "unknown_parameter"
+    kind = ErrorKind.MALFORMED
+    title = "There is no such query parameter"
+    cause = (
+        "The address has a parameter that this operation doesn't know, often a typo."
+    )
+    cure = "Remove it, or use one of those named in `known`."
+
+
+class UnknownApiVersionError(DomainError):
+    code = "unknown_api_version"
+    kind = ErrorKind.MALFORMED
+    title = "There is no such API version"
+    cause = "The API-Version header names a date that is none of our versions."
+    cure = "Send one of the dates named in `known`, or leave the header out."
+
+
+class UnknownHostError(DomainError):
+    code = "unknown_host"
+    kind = ErrorKind.MALFORMED
+    title = "The shop isn't reached by this host name"
+    cause = "The Host header isn't one of the shop's names."
+    cure = "Use the shop's own address; operators add names to ALLOWED_HOSTS."
+
+
+class NotAuthenticatedError(DomainError):
+    code = "not_authenticated"
+    kind = ErrorKind.UNAUTHENTICATED
+    title = "Sign in first"
+    cause = "The operation needs a signed-in user and no access token was sent."
+    cure = "Send `Authorization: Bearer <access token>` from POST /api/v1/auth/login."
+
+    def headers(self) -> dict[str, str]:
+        return super().headers() | {"WWW-Authenticate": 'Bearer realm="api"'}
+
+
+class AuthenticationFailedError(DomainError):
+    code = "authentication_failed"
+    kind = ErrorKind.UNAUTHENTICATED
+    title = "The access token isn't valid"
+    cause = "The token is malformed, has expired or was revoked, or its user is gone."
+    cure = "Get a new one from POST /api/v1/auth/refresh, or sign in again."
+
+    def headers(self) -> dict[str, str]:
+        challenge = 'Bearer realm="api", error="invalid_token"'
+        return super().headers() | {"WWW-Authenticate": challenge}
+
+
+class PermissionDeniedError(DomainError):
+    code = "permission_denied"
+    kind = ErrorKind.FORBIDDEN
+    title = "Your role doesn't allow this"
+    cause = "The signed-in user lacks the permission that the operation asks for."
+    cure = (
+        "Ask an administrator of the shop for a role that has it, then sign in again."
+    )
+
+
+class CsrfFailedError(DomainError):
+    code = "csrf_failed"
+    kind = ErrorKind.FORBIDDEN
+    title = "The form's protection token is missing or stale"
+    cause = "Cookies are blocked, or the page was opened before the last sign-in."
+    cure = "Reload the page and send the form again."
+
+
+class NotFoundError(DomainError):
+    code = "not_found"
+    kind = ErrorKind.NOT_FOUND
+    title = "There is nothing here"
+    cause = "The address is wrong, the thing is gone, or you may not know of it."
+    cure = "Check the address and the id; addresses have no trailing slash."
+
+
+class MethodNotAllowedError(DomainError):
+    code = "method_not_allowed"
+    kind = ErrorKind.METHOD_NOT_ALLOWED
+    title = "The method isn't offered here"
+    cause = "The address exists, but not for this method."
+    cure = "Use one of the methods in the Allow header."
+
+    def __init__(
+        self, detail: str = "", *, allowed: tuple[str, ...] = (), **extensions: Any
+    ) -> None:
+        super().__init__(detail, **extensions)
+        self.allowed = allowed
+
+    def headers(self) -> dict[str, str]:
+        if not self.allowed:
+            return super().headers()
+        return super().headers() | {"Allow": ", ".join(self.allowed)}
+
+
+class NotAcceptableError(DomainError):
+    code = "not_acceptable"
+    kind = ErrorKind.NOT_ACCEPTABLE
+    title = "None of the accepted formats is offered"
+    cause = "The Accept header excludes application/json."
+    cure = "Send `Accept: application/json`, or none."
+
+
+class ConflictError(DomainError):
+    code = "conflict"
+    kind = ErrorKind.CONFLICT
+    title = "The state has changed meanwhile"
+    cause = "Another request changed the same thing at the same time."
+    cure = "Read the resource again and repeat the request."
+
+
+class BodyTooLargeError(DomainError):
+    code = "body_too_large"
+    kind = ErrorKind.TOO_LARGE
+    title = "The body is too large"
+    cause = "The request body has more bytes than the shop accepts."
+    cure = "Send less at once; large catalogues go through POST /api/v1/imports."
+
+
+class UnsupportedMediaTypeError(DomainError):
+    code = "unsupported_media_type"
+    kind = ErrorKind.UNSUPPORTED_MEDIA_TYPE
+    title = "The body's format isn't understood"
+    cause = "The Content-Type is missing or isn't one that the operation takes."
+    cure = "Send `Content-Type: application/json`."
+
+
+class ValidationFailedError(DomainError):
+    code = "validation_error"
+    kind = ErrorKind.INVALID
+    title = "Some of the values aren't right"
+    cause = "A member is missing, unknown, or has a value that isn't allowed."
+    cure = "Each entry of `errors` points at a member and says what is wrong with it."
+
+
+class QuotaExceededError(DomainError):
+    code = "quota_exceeded"
+    kind = ErrorKind.QUOTA_EXCEEDED
+    title = "Too many requests"
+    cause = "You have used up your quota for now."
+    cure = "Wait as long as Retry-After says."
+
+
+class InternalError(DomainError):
+    code = "internal_error"
+    kind = ErrorKind.INTERNAL
+    title = "Something is broken on our side"
+    cause = "A mistake in the shop's code. It has been logged under the request id."
+    cure = "Repeat the request later; tell us the request id if it stays so."
+
+
+class ServiceUnavailableError(DomainError):
+    code = "service_unavailable"
+    kind = ErrorKind.UNAVAILABLE
+    title = "Out of service for a moment"
+    cause = (
+        "A part that the shop depends on doesn't answer, or a row is locked too long."
+    )
+    cure = "Repeat the request after the seconds in Retry-After, with the same Idempotency-Key."
+
+    def __init__(
+        self, detail: str = "", *, retry_after: int = 1, **extensions: Any
+    ) -> None:
+        super().__init__(detail, retry_after=retry_after, **extensions)

@@ -1,0 +1,119 @@
+"""Shapes that every app shares, and input that is refused when it isn't understood."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ValidationError
+
+from core.countries import COUNTRIES
+from core.money import MAX_AMOUNT, Money, known_currencies
+from core.parsers import MAX_INTEGER
+
+MAX_METADATA_MEMBERS = 50
+_MAX_METADATA_TEXT = 500
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Refuses members that it doesn't know, or only shows, instead of ignoring them."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        unknown = self._unknown_members(data)
+        try:
+            value = super().to_internal_value(data)
+        except ValidationError as error:
+            if unknown and isinstance(error.detail, dict):
+                raise ValidationError({**error.detail, **unknown}) from error
+            raise
+        if unknown:
+            raise ValidationError(unknown)
+        return value
+
+    def _unknown_members(self, data: Any) -> dict[str, list[ErrorDetail]]:
+        if not isinstance(data, Mapping):
+            return {}
+        known = {name for name, field in self.fields.items() if not field.read_only}
+        return {
+            str(name): [ErrorDetail("There is no such member.", code="unknown_field")]
+            for name in data
+            if name not in known
+        }
+
+
+class CurrencyField(serializers.CharField):
+    """An ISO 4217 code in upper case."""
+
+    default_error_messages = {"unknown": "That is no ISO 4217 currency code."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("max_length", 3)
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        code = super().to_internal_value(data)
+        if code not in known_currencies():
+            self.fail("unknown")
+        return code
+
+
+class CountryField(serializers.CharField):
+    """An ISO 3166-1 alpha-2 code in upper case."""
+
+    default_error_messages = {"unknown": "That is no ISO 3166-1 alpha-2 country code."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("max_length", 2)
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        code = super().to_internal_value(data)
+        if code not in COUNTRIES:
+            self.fail("unknown")
+        return code
+
+
+class MoneySerializer(StrictSerializer):
+    """``{"amount": 1999, "currency": "EUR"}`` in, ``Money`` out, and back."""
+
+    amount = serializers.IntegerField(
+        min_value=0, max_value=MAX_AMOUNT, help_text="In the currency's minor units."
+    )
+    currency = CurrencyField()
+
+    def to_internal_value(self, data: Any) -> Money:
+        members = super().to_internal_value(data)
+        return Money(members["amount"], members["currency"])
+
+
+class MoneyField(MoneySerializer):
+    """Money as one member of a larger shape."""
+
+
+class SignedMoneySerializer(MoneySerializer):
+    """Money that may be owed instead: a discount, a correction."""
+
+    amount = serializers.IntegerField(min_value=-MAX_AMOUNT, max_value=MAX_AMOUNT)
+
+
+class BoundedIntegerField(serializers.IntegerField):
+    """A whole number that PostgreSQL's bigint holds, unless told narrower."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("min_value", -MAX_INTEGER - 1)
+        kwargs.setdefault("max_value", MAX_INTEGER)
+        super().__init__(**kwargs)
+
+
+class BoundedJSONField(serializers.DictField):
+    """A flat object of short texts, for a client's own remarks."""
+
+    default_error_messages = {"too_many": "At most {limit} members."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("child", serializers.CharField(max_length=_MAX_METADATA_TEXT))
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if isinstance(data, Mapping) and len(data) > MAX_METADATA_MEMBERS:
+            self.fail("too_many", limit=MAX_METADATA_MEMBERS)
+        return super().to_internal_value(data)

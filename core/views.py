@@ -1,0 +1,173 @@
+"""The base of every API view: what holds for each request, said once."""
+
+from collections.abc import Callable, Collection, Mapping
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework.viewsets import GenericViewSet
+
+from core.conditional import hash_body, matches_etag, not_modified
+from core.errors import DomainError
+from core.exceptions import MethodNotAllowedError, UnknownParameterError
+from core.pagination import PAGE_PARAMS
+from core.sparse import parse_member_names, require_known, select_members
+
+_IDEMPOTENT_METHODS = frozenset({"POST", "PATCH"})
+_BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+_ALWAYS_KNOWN = PAGE_PARAMS | {"expand"}
+PRIVATE = "private, no-store"
+
+Problems = tuple[type[DomainError], ...]
+
+
+class ApiView(APIView):
+    """Deny by default, strict input, idempotent writes, conditional reads.
+
+    ``idempotency`` is "optional" or "required", or says so per action; an action in
+    ``idempotency_phased`` runs transactions of its own. ``query_params`` names what a
+    read takes beyond the page's parameters; with ``None`` nothing is checked.
+    ``problems`` are the domain errors an operation can answer, for all actions or per
+    action; the OpenAPI document lists them.
+    """
+
+    idempotency: ClassVar[str | Mapping[str, str]] = "optional"
+    idempotency_phased: ClassVar[Collection[str]] = ()
+    query_params: ClassVar[Collection[str] | None] = None
+    problems: ClassVar[Problems | Mapping[str, Problems]] = ()
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        self.args, self.kwargs = args, kwargs
+        self.headers = {}
+        self.request = request = self.initialize_request(request, *args, **kwargs)
+        try:
+            handler = self._handler(request)
+            self.initial(request, *args, **kwargs)
+            self.response = self._perform(request, handler)
+        except Exception as exc:  # noqa: BLE001 -- handle_exception re-raises bugs
+            self.response = self._finish(request, self.handle_exception(exc))
+        return self.response
+
+    def _handler(self, request: Request) -> Callable[..., Any]:
+        method = (request.method or "").lower()
+        handler: Callable[..., Any] | None = getattr(self, method, None)
+        # Said before anything is asked about the caller: the method exists for nobody.
+        if method not in self.http_method_names or handler is None:
+            raise MethodNotAllowedError(allowed=tuple(self.allowed_methods))
+        return handler
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if request.method in _BODY_METHODS:
+            self._read_body(request)
+        else:
+            self._check_query(request)
+
+    def _read_body(self, request: Request) -> None:
+        """Parse now, so that a malformed body is refused even where none is used."""
+        if not (request.content_type or "").startswith("multipart/"):
+            # In memory and bounded, for the parser and for the idempotency key's sake.
+            _ = request.body
+        _ = request.data
+
+    def _check_query(self, request: Request) -> None:
+        if self.query_params is not None:
+            known = _ALWAYS_KNOWN.union(self.query_params)
+            for name in request.GET:
+                if name not in known:
+                    raise UnknownParameterError(
+                        f"There is no parameter {name!r}.", known=sorted(known)
+                    )
+        if "fields" in request.GET:
+            names = parse_member_names(request.GET["fields"])
+            members = self._members()
+            if members is not None:
+                require_known(names, members)
+
+    def _members(self) -> Collection[str] | None:
+        """Return the resource's members where a serializer declares them."""
+        serializer = getattr(self, "serializer_class", None)
+        return None if serializer is None else serializer().fields.keys()
+
+    def _perform(
+        self, request: Request, handler: Callable[..., Any]
+    ) -> Any:
+        def answer() -> Any:
+            try:
+                response = handler(request, *self.args, **self.kwargs)
+            except Exception as exc:  # noqa: BLE001 -- handle_exception re-raises bugs
+                response = self.handle_exception(exc)
+            return self._finish(request, response)
+
+        return answer()
+
+    def idempotency_scope(self, request: Request) -> str:
+        """Name whose keys these are. Views behind a secret (carts) use that instead."""
+        if request.user.is_authenticated:
+            return f"user:{request.user.pk}"
+        return f"anon:{request.META.get('REMOTE_ADDR', '')}"
+
+    def idempotency_mode(self) -> str:
+        if isinstance(self.idempotency, str):
+            return self.idempotency
+        return self.idempotency.get(self.action_name(), "optional")
+
+    def action_name(self) -> str:
+        method = (self.request.method or "").lower()
+        return getattr(self, "action", None) or method
+
+    def problems_of(self, action: str) -> Problems:
+        if isinstance(self.problems, Mapping):
+            return self.problems.get(action, ())
+        return self.problems
+
+    def _finish(self, request: Request, response: Any) -> Any:
+        if isinstance(response, Response) and request.method in {"GET", "HEAD"}:
+            self._reduce(request, response)
+        self.finalize_response(request, response, *self.args, **self.kwargs)
+        if isinstance(response, Response):
+            response.render()
+        response.headers.setdefault("Cache-Control", PRIVATE)
+        patch_vary_headers(response, ("Accept", "API-Version"))
+        return _conditional(request, response)
+
+    def _reduce(self, request: Request, response: Response) -> None:
+        if response.status_code == HTTPStatus.OK and "fields" in request.GET:
+            names = parse_member_names(request.GET["fields"])
+            response.data = select_members(response.data, names)
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        # DRF would put Allow on every answer; here only a 405 has it.
+        return {}
+
+    def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002 -- DRF's signature
+        allowed = ", ".join(self.allowed_methods)
+        return HttpResponse(status=HTTPStatus.NO_CONTENT, headers={"Allow": allowed})
+
+
+def _conditional(request: Request, response: HttpResponseBase) -> HttpResponseBase:
+    """Make a version's tag strong by the body's hash, and answer 304 to who has it."""
+    etag = response.headers.get("ETag")
+    if (
+        not etag
+        or not isinstance(response, HttpResponse)
+        or response.status_code >= HTTPStatus.MULTIPLE_CHOICES
+    ):
+        return response
+    if etag[1:-1].isdigit() and response.content:
+        etag = f'{etag[:-1]}-{hash_body(response.content)}"'
+        response.headers["ETag"] = etag
+    header = request.META.get("HTTP_IF_NONE_MATCH")
+    if request.method in {"GET", "HEAD"} and header and matches_etag(header, etag):
+        return not_modified(response)
+    return response
+
+
+class ApiViewSet(ApiView, GenericViewSet[Any]):
+    """The same over a QuerySet and a serializer; see ``ApiView``."""
