@@ -65,9 +65,6 @@ class NotAuthenticatedError(DomainError):
     cause = "The operation needs a signed-in user and no access token was sent."
     cure = "Send `Authorization: Bearer <access token>` from POST /api/v1/auth/login."
 
-    def headers(self) -> dict[str, str]:
-        return super().headers() | {"WWW-Authenticate": 'Bearer realm="api"'}
-
 
 class AuthenticationFailedError(DomainError):
     code = "authentication_failed"
@@ -77,7 +74,7 @@ class AuthenticationFailedError(DomainError):
     cure = "Get a new one from POST /api/v1/auth/refresh, or sign in again."
 
     def headers(self) -> dict[str, str]:
-        challenge = 'Bearer realm="api", error="invalid_token"'
+        challenge = 'Bearer realm="shopwright", error="invalid_token"'
         return super().headers() | {"WWW-Authenticate": challenge}
 
 

@@ -1,12 +1,17 @@
 """Permissions by name. A view without one lets nobody in."""
 
+from typing import TYPE_CHECKING
+
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
+
+# DRF's views import this module through the settings, while they load themselves.
+if TYPE_CHECKING:
+    from rest_framework.views import APIView
 
 
 class DenyAll(BasePermission):
-    def has_permission(self, request: Request, view: APIView) -> bool:  # noqa: ARG002 -- DRF's signature
+    def has_permission(self, request: Request, view: "APIView") -> bool:  # noqa: ARG002 -- DRF's signature
         return False
 
 
@@ -20,7 +25,7 @@ def requires(permission: str) -> type[BasePermission]:
     class RequiresPermission(BasePermission):
         codename = permission
 
-        def has_permission(self, request: Request, view: APIView) -> bool:  # noqa: ARG002 -- DRF's signature
+        def has_permission(self, request: Request, view: "APIView") -> bool:  # noqa: ARG002 -- DRF's signature
             user = request.user
             return user.is_authenticated and user.has_perm(permission)
 

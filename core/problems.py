@@ -38,6 +38,8 @@ class ProblemResponse(HttpResponse):
         self.headers["Cache-Control"] = "no-store"
         for name, value in error.headers().items():
             self.headers[name] = value
+        if error.kind is ErrorKind.UNAUTHENTICATED:
+            self.headers.setdefault("WWW-Authenticate", 'Bearer realm="shopwright"')
 
 
 def problem_document(error: DomainError, request: HttpRequest) -> dict[str, Any]:
@@ -129,7 +131,9 @@ def _from_drf(exc: drf_exceptions.APIException) -> DomainError:
             errors=tuple(field_errors(exc.detail, "#"))
         )
     if isinstance(exc, drf_exceptions.Throttled):
-        return exceptions.QuotaExceededError(retry_after=int(getattr(exc, "wait", None) or 0) + 1)
+        return exceptions.QuotaExceededError(
+            retry_after=int(getattr(exc, "wait", None) or 0) + 1
+        )
     error = _ERRORS_BY_STATUS.get(exc.status_code, exceptions.InternalError)
     if isinstance(exc, drf_exceptions.NotAuthenticated):
         error = exceptions.NotAuthenticatedError
@@ -186,7 +190,6 @@ def as_problem(response: HttpResponseBase, request: HttpRequest) -> HttpResponse
     for name in ("Allow", "Retry-After", "WWW-Authenticate", "Vary"):
         if name in response.headers:
             problem.headers[name] = response.headers[name]
-    response.close()
     return problem
 
 

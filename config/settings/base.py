@@ -39,16 +39,18 @@ INSTALLED_APPS = [
     "config.apps.ConfigConfig",
 ]
 MIDDLEWARE = [
+    "core.middleware.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "core.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "core.middleware.AuthenticationMiddleware",
+    "core.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+CSRF_FAILURE_VIEW = "core.problems.csrf_failure"
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 ASGI_APPLICATION = "config.asgi.application"
@@ -126,6 +128,7 @@ SHOP_NAME = env_str("SHOP_NAME", "Shopwright")
 SHOP_CURRENCY = env_str("SHOP_CURRENCY", "EUR")
 SHOP_URL = env_str("SHOP_URL", "http://localhost:8000")
 API_VERSION = "2026-11-20"
+API_VERSIONS = (API_VERSION,)
 # Empty: the simulated provider is not offered.
 PAYMENT_SIMULATOR_URL = env_str("PAYMENT_SIMULATOR_URL")
 PAYMENT_WINDOW_SECONDS = env_int("PAYMENT_WINDOW_SECONDS", 900, minimum=60)
