@@ -94,9 +94,7 @@ class ApiView(APIView):
         serializer = getattr(self, "serializer_class", None)
         return None if serializer is None else serializer().fields.keys()
 
-    def _perform(
-        self, request: Request, handler: Callable[..., Any]
-    ) -> Any:
+    def _perform(self, request: Request, handler: Callable[..., Any]) -> Any:
         def answer() -> Any:
             try:
                 response = handler(request, *self.args, **self.kwargs)
