@@ -1,8 +1,28 @@
 import os
+from typing import Any
 
 from celery import Celery
+from celery.beat import Scheduler
+from django.utils import timezone
+from redis.exceptions import RedisError
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
 app = Celery("shopwright")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+class BeatingScheduler(Scheduler):
+    """Sends what is due, and shows that it does."""
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:
+        # Django's apps are loaded by now, but not yet when this module is.
+        from core.heartbeat import record_heartbeat  # noqa: PLC0415
+
+        seconds: float = super().tick(*args, **kwargs)
+        try:
+            record_heartbeat("beat", now=timezone.now())
+        except RedisError:
+            # Its absence is what says that something is wrong.
+            self.logger.warning("The heartbeat can't be written.")
+        return seconds

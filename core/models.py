@@ -116,6 +116,11 @@ class OutboxDelivery(models.Model):
                 fields=["next_attempt_at"],
                 condition=Q(status="pending"),
             ),
+            models.Index(
+                name="core_outboxdelivery_dead",
+                fields=["sequence"],
+                condition=Q(status="dead"),
+            ),
         ]
 
     def __str__(self) -> str:

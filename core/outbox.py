@@ -6,7 +6,7 @@ finds.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,7 +14,7 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Count, Exists, Min, OuterRef, Q
 
 from core.broker import enqueue
 from core.events import Delivered, Subscription, subscriptions_of
@@ -29,6 +29,7 @@ LONGEST_RETRY = timedelta(minutes=10)
 TELL_AGAIN_AFTER = timedelta(seconds=30)
 # Longer than a task may run, so that the lease ends only when its holder is gone.
 OUTSIDE_LEASE = timedelta(seconds=150)
+KEPT_FOR = timedelta(days=30)
 
 
 def relay_pending(*, now: datetime, limit: int = 500) -> list[UUID]:
@@ -222,3 +223,57 @@ def retry_delay(attempt: int) -> timedelta:
     doubled: timedelta = FIRST_RETRY * 2 ** (attempt - 1)
     ceiling = min(LONGEST_RETRY, doubled)
     return ceiling * random.uniform(0.5, 1)  # noqa: S311 -- spreads load, guards nothing
+
+
+def prune_delivered(*, now: datetime, limit: int = 2000) -> int:
+    """Delete old events that every handler is done with; dead letters stay."""
+    open_deliveries = OutboxDelivery.objects.exclude(
+        status=OutboxDelivery.Status.DELIVERED
+    ).filter(event=OuterRef("pk"))
+    old = OutboxEvent.objects.filter(
+        ~Exists(open_deliveries),
+        occurred_at__lte=now - KEPT_FOR,
+        dispatched_at__isnull=False,
+    ).order_by("sequence")
+    event_ids = list(old.values_list("pk", flat=True)[:limit])
+    OutboxEvent.objects.filter(pk__in=event_ids).delete()
+    return len(event_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far the handlers are behind what was published."""
+
+    oldest_seconds: float
+    undispatched: int
+    pending: int
+    dead: int
+
+
+def lag(*, now: datetime) -> Lag:
+    undispatched = OutboxEvent.objects.filter(dispatched_at=None).aggregate(
+        oldest=Min("occurred_at"), count=Count("pk")
+    )
+    pending = OutboxDelivery.objects.pending().aggregate(
+        oldest=Min("event__occurred_at"), count=Count("pk")
+    )
+    since = [part["oldest"] for part in (undispatched, pending) if part["oldest"]]
+    return Lag(
+        oldest_seconds=(now - min(since)).total_seconds() if since else 0.0,
+        undispatched=undispatched["count"],
+        pending=pending["count"],
+        dead=OutboxDelivery.objects.dead().count(),
+    )
+
+
+def retry_dead(*, delivery_ids: Collection[UUID] | None, now: datetime) -> int:
+    """Give dead deliveries, or all of them, their attempts back; returns how many."""
+    dead = OutboxDelivery.objects.dead()
+    if delivery_ids is not None:
+        dead = dead.filter(pk__in=delivery_ids)
+    return dead.update(
+        status=OutboxDelivery.Status.PENDING,
+        attempts=0,
+        enqueued_at=None,
+        next_attempt_at=now,
+    )

@@ -2,21 +2,71 @@ from typing import Any
 
 QUEUES = ("critical", "default", "bulk")
 
+# What isn't named here goes to the queue "default".
+ROUTES = {
+    "core.tasks.relay_outbox": {"queue": "critical"},
+    "core.tasks.beat_heart": {"queue": "critical"},
+    "core.tasks.prune_outbox": {"queue": "bulk"},
+    "core.tasks.forget_idempotency_keys": {"queue": "bulk"},
+}
+
+# Everything that happens by itself: task → seconds between two runs. Each is a sweep
+# that finds its work in the database, so a missed or doubled run does no harm.
+SCHEDULE = {
+    "core.tasks.relay_outbox": 2,
+    "core.tasks.beat_heart": 10,
+    "core.tasks.prune_outbox": 60 * 60,
+    "core.tasks.forget_idempotency_keys": 10 * 60,
+}
+
+BROKER_OPTIONS = {
+    # A message that isn't acknowledged comes back after this. The longest task must be
+    # shorter; the work itself comes back sooner, through the sweeps.
+    "visibility_timeout": 60 * 60,
+    # Critical before default before bulk, in the order the worker is given.
+    "queue_order_strategy": "priority",
+    # A broker that is gone or hangs costs a publishing request a moment at most.
+    "socket_connect_timeout": 1,
+    "socket_timeout": 3,
+    "socket_keepalive": True,
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0.2,
+    # Notices a half-open connection, which would leave the worker deaf.
+    "health_check_interval": 10,
+}
+
 
 def celery_settings(broker_url: str) -> dict[str, Any]:
     return {
         "CELERY_BROKER_URL": _broker(broker_url),
+        "CELERY_BROKER_CONNECTION_TIMEOUT": 1,
+        "CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP": True,
+        # A worker waits for the broker to come back, however long that takes.
+        "CELERY_BROKER_CONNECTION_MAX_RETRIES": None,
+        "CELERY_BROKER_TRANSPORT_OPTIONS": BROKER_OPTIONS,
         "CELERY_TASK_IGNORE_RESULT": True,
         "CELERY_TASK_ACKS_LATE": True,
         "CELERY_TASK_REJECT_ON_WORKER_LOST": True,
         "CELERY_TASK_DEFAULT_QUEUE": "default",
+        "CELERY_TASK_QUEUES": {name: {} for name in QUEUES},
+        "CELERY_TASK_ROUTES": ROUTES,
         "CELERY_TASK_TIME_LIMIT": 120,
         "CELERY_TASK_SOFT_TIME_LIMIT": 90,
         "CELERY_WORKER_PREFETCH_MULTIPLIER": 1,
+        "CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS": True,
         "CELERY_WORKER_HIJACK_ROOT_LOGGER": False,
-        "CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP": True,
+        # Nobody listens to remote control, and its chatter keeps idle shops busy.
+        "CELERY_WORKER_ENABLE_REMOTE_CONTROL": False,
+        "CELERY_WORKER_SEND_TASK_EVENTS": False,
         "CELERY_TIMEZONE": "UTC",
-        "CELERY_BEAT_SCHEDULE": {},
+        # Intervals start anew with the process, so no file that a crash could spoil.
+        "CELERY_BEAT_SCHEDULER": "config.celery.BeatingScheduler",
+        "CELERY_BEAT_SCHEDULE": {
+            # Expires with the next round, so that no pile awaits a worker that was away.
+            task: {"task": task, "schedule": seconds, "options": {"expires": seconds}}
+            for task, seconds in SCHEDULE.items()
+        },
     }
 
 

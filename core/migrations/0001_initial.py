@@ -198,6 +198,11 @@ class Migration(migrations.Migration):
                         fields=["next_attempt_at"],
                         name="core_outboxdelivery_due",
                     ),
+                    models.Index(
+                        condition=models.Q(("status", "dead")),
+                        fields=["sequence"],
+                        name="core_outboxdelivery_dead",
+                    ),
                 ],
                 "constraints": [
                     models.UniqueConstraint(

@@ -1,26 +1,16 @@
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar
 
 import pytest
 from django.db import transaction
 from django.utils import timezone
 
 from core import events, outbox
-from core.events import Delivered, Event, publish, subscribe
+from core.events import Delivered, publish, subscribe
 from core.models import AuditEntry, OutboxDelivery, OutboxEvent
 from core.tests.delivery import deliver_all
+from core.tests.lamps import LampLit
 
 pytestmark = pytest.mark.django_db
-
-
-@dataclass(frozen=True, slots=True)
-class LampLit(Event):
-    name: ClassVar[str] = "tests.lamp_lit"
-    aggregate: ClassVar[str] = "lamp_id"
-
-    lamp_id: str
-    brightness: int = 1
 
 
 @pytest.fixture(autouse=True)
@@ -274,3 +264,59 @@ def test_deliver_all_fails_the_test_when_a_handler_failed():
 
     with pytest.raises(AssertionError, match="The bulb is broken"):
         deliver_all()
+
+
+def test_prune_deletes_old_events_that_every_handler_is_done_with(seen):
+    now = timezone.now()
+    for lamp_id in "abc":
+        publish(LampLit(lamp_id))
+    deliver_all()
+    publish(LampLit("not dispatched"))
+    long_ago = now - outbox.KEPT_FOR
+    OutboxEvent.objects.exclude(aggregate_id="c").update(occurred_at=long_ago)
+    OutboxDelivery.objects.filter(aggregate_id="b").update(status="dead")
+
+    pruned = outbox.prune_delivered(now=now)
+
+    assert pruned == 1
+    assert set(OutboxEvent.objects.values_list("aggregate_id", flat=True)) == {
+        "b",
+        "c",
+        "not dispatched",
+    }
+
+
+def test_lag_counts_what_is_behind_and_says_since_when(seen):
+    now = timezone.now()
+    for lamp_id in "abc":
+        publish(LampLit(lamp_id))
+    outbox.relay_pending(now=now)
+    OutboxDelivery.objects.filter(aggregate_id="b").update(status="dead")
+    publish(LampLit("d"))
+    OutboxEvent.objects.filter(aggregate_id="a").update(
+        occurred_at=now - timedelta(minutes=3)
+    )
+
+    assert outbox.lag(now=now) == outbox.Lag(
+        oldest_seconds=180.0, undispatched=1, pending=2, dead=1
+    )
+
+
+def test_lag_is_zero_when_all_is_delivered(seen):
+    publish(LampLit("a"))
+    deliver_all()
+
+    assert outbox.lag(now=timezone.now()) == outbox.Lag(0.0, 0, 0, 0)
+
+
+def test_retry_dead_gives_the_attempts_back(seen):
+    now = timezone.now()
+    publish(LampLit("a"))
+    outbox.relay_pending(now=now)
+    OutboxDelivery.objects.update(status="dead", attempts=outbox.MAX_ATTEMPTS)
+
+    revived = outbox.retry_dead(delivery_ids=None, now=now)
+
+    assert revived == 1
+    deliver_all()
+    assert seen == [1]

@@ -1,0 +1,102 @@
+import socket
+from time import monotonic
+
+import pytest
+from celery import Celery
+from django.db import transaction
+from django.utils import timezone
+
+from config.celery import app
+from config.settings._celery import QUEUES, ROUTES, SCHEDULE, celery_settings
+from core import broker, heartbeat
+from core.events import publish
+from core.models import AuditEntry
+from core.tests.lamps import LampLit
+from core.tests.processes import wait_until, worker
+
+LAMPS = "core.tests.lamps"
+
+
+@pytest.fixture(autouse=True)
+def _no_pause():
+    broker.pause.end()
+    yield
+    broker.pause.end()
+
+
+@pytest.mark.parametrize("task", sorted({*SCHEDULE, *ROUTES}))
+def test_every_named_task_exists(task):
+    app.loader.import_default_modules()
+
+    assert task in app.tasks
+
+
+def test_every_route_leads_to_a_queue_that_workers_read():
+    assert {route["queue"] for route in ROUTES.values()} <= set(QUEUES)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("unix:///run/v.sock?db=3", "redis+socket:///run/v.sock?virtual_host=3"),
+        ("unix:///run/v.sock", "redis+socket:///run/v.sock"),
+        ("redis://:secret@cache:6379/1", "redis://:secret@cache:6379/1"),
+    ],
+)
+def test_celery_settings_translate_the_broker_url(url, expected):
+    assert celery_settings(url)["CELERY_BROKER_URL"] == expected
+
+
+def use_broker(monkeypatch, url):
+    settings = celery_settings(url)
+    other = Celery("other", set_as_current=False, broker=settings["CELERY_BROKER_URL"])
+    other.conf.broker_transport_options = settings["CELERY_BROKER_TRANSPORT_OPTIONS"]
+    other.conf.broker_connection_timeout = settings["CELERY_BROKER_CONNECTION_TIMEOUT"]
+    monkeypatch.setattr(broker, "current_app", other)
+
+
+def test_enqueue_gives_up_at_once_when_the_broker_is_down(monkeypatch, tmp_path):
+    use_broker(monkeypatch, f"unix://{tmp_path}/none.sock?db=0")
+    start = monotonic()
+
+    assert broker.enqueue("core.tasks.relay_outbox") is False
+    assert monotonic() - start < 1.5
+
+
+def test_enqueue_waits_a_bounded_moment_for_a_broker_that_hangs(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        use_broker(monkeypatch, f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+        start = monotonic()
+
+        assert broker.enqueue("core.tasks.relay_outbox") is False
+        assert monotonic() - start < 8
+        # The next request doesn't wait at all.
+        start = monotonic()
+        assert broker.enqueue("core.tasks.relay_outbox") is False
+        assert monotonic() - start < 0.05
+
+
+@pytest.mark.django_db(transaction=True)
+def test_publishing_does_not_need_the_broker(monkeypatch, tmp_path):
+    use_broker(monkeypatch, f"unix://{tmp_path}/none.sock?db=0")
+
+    with transaction.atomic():
+        publish(LampLit("a"))
+
+    assert broker.pause.is_on()
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_worker_delivers_what_was_published_and_shows_that_it_lives():
+    heartbeat.forget("worker")
+    with worker("--concurrency", "1", include=LAMPS):
+        with transaction.atomic():
+            publish(LampLit("a", 7))
+        broker.enqueue("core.tasks.beat_heart")
+
+        entry = wait_until(AuditEntry.objects.first)
+        beat = wait_until(lambda: heartbeat.last_heartbeat("worker"))
+
+    assert entry.after == {"brightness": 7}
+    assert (timezone.now() - beat).total_seconds() < 30
