@@ -55,7 +55,7 @@ def wanted_servers() -> EmbeddedServers | None:
     valkey = not os.environ.get("REDIS_URL")
     if not (postgres or valkey):
         return None
-    return EmbeddedServers(var_dir(), postgres=postgres, valkey=valkey)
+    return EmbeddedServers(var_dir(), with_postgres=postgres, with_valkey=valkey)
 
 
 def var_dir() -> Path:

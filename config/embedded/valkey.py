@@ -33,7 +33,7 @@ class Valkey:
     def start(self) -> None:
         self._places.valkey.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._places.sockets.mkdir(parents=True, exist_ok=True)
-        self.end_orphan()
+        end_orphan(self._places)
         log_path = self._places.valkey / "log"
         with log_path.open("wb") as log:
             self._process = processes.start_tethered(
@@ -61,21 +61,6 @@ class Valkey:
         processes.end(self._process.pid, STOP)
         self._process.wait()
         self._process = None
-
-    def end_orphan(self) -> None:
-        """End a server whose starter was killed, and forget the files of one that is gone."""
-        pid_file = self._places.valkey / "pid"
-        pid = int(pid_file.read_text() or 0) if pid_file.exists() else 0
-        if (
-            pid
-            and str(self._places.valkey_socket) in processes.command_line(pid)
-            and not processes.end(pid, STOP)
-        ):
-            raise EmbeddedError(
-                f"An older Valkey (process {pid}) does not stop: end it and start again."
-            )
-        pid_file.unlink(missing_ok=True)
-        self._places.valkey_socket.unlink(missing_ok=True)
 
     def is_ready(self) -> bool:
         """Tell whether it answers, and no longer that it is loading its file."""
@@ -107,3 +92,19 @@ class Valkey:
             for name, value in settings.items()
             for argument in (f"--{name}", value)
         ]
+
+
+def end_orphan(places: Places) -> None:
+    """End a server whose starter was killed, and forget the files of one that is gone."""
+    pid_file = places.valkey / "pid"
+    pid = int(pid_file.read_text() or 0) if pid_file.exists() else 0
+    if (
+        pid
+        and str(places.valkey_socket) in processes.command_line(pid)
+        and not processes.end(pid, STOP)
+    ):
+        raise EmbeddedError(
+            f"An older Valkey (process {pid}) does not stop: end it and start again."
+        )
+    pid_file.unlink(missing_ok=True)
+    places.valkey_socket.unlink(missing_ok=True)

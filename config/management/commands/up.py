@@ -1,4 +1,5 @@
 import os
+import signal
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
@@ -7,6 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from config.embedded import EmbeddedError
+from config.embedded.processes import tether
 from config.running import Addresses, run_shop
 
 HIGHEST_PORT = 65535 - 2
@@ -17,7 +19,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--host", default=os.environ.get("HOST") or "127.0.0.1")
+        parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument(
             "--port", type=_port, default=os.environ.get("PORT") or "8000"
         )
@@ -25,7 +27,13 @@ class Command(BaseCommand):
             "--no-demo", action="store_true", help="start with an empty shop"
         )
 
+        parser.add_argument(
+            "--tethered", action="store_true", help="end when the parent does, as make"
+        )
+
     def handle(self, **options: Any) -> None:
+        if options["tethered"]:
+            tether(signal.SIGTERM)
         addresses = Addresses(host=options["host"], port=options["port"])
         try:
             code = run_shop(
