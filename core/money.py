@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import cache
 
-from babel.numbers import get_currency_precision, list_currencies
+from babel import Locale, UnknownLocaleError
+from babel.numbers import format_currency, get_currency_precision, list_currencies
 
 from core.errors import DomainError, ErrorKind
 
@@ -71,6 +72,22 @@ class Money:
     def __str__(self) -> str:
         digits = minor_unit_digits(self.currency)
         return f"{self.as_decimal():.{digits}f} {self.currency}"
+
+
+@cache
+def known_locale(tag: str) -> Locale:
+    """Read a BCP 47 language tag; what nobody has heard of is English."""
+    try:
+        return Locale.parse(tag, sep="-")
+    except (UnknownLocaleError, ValueError):
+        return Locale("en")
+
+
+def format_money(money: Money, locale: str = "en") -> str:
+    """Write an amount as people there do: €19.99, 19,99 €, ￥2,000."""
+    return format_currency(
+        money.as_decimal(), money.currency, locale=known_locale(locale)
+    )
 
 
 def parse_money(text: str, currency: str) -> Money:
