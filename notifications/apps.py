@@ -3,3 +3,7 @@ from django.apps import AppConfig
 
 class NotificationsConfig(AppConfig):
     name = "notifications"
+
+    def ready(self) -> None:
+        # Handlers subscribe when they are imported.
+        from notifications import handlers  # noqa: F401, PLC0415 -- only once apps are ready

@@ -21,3 +21,4 @@ STORAGES = {
 }
 # Nothing is collected for tests; look files up when they are asked for.
 WHITENOISE_AUTOREFRESH = True
+WHITENOISE_USE_FINDERS = True
