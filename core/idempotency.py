@@ -5,15 +5,14 @@ runs transactions of its own, so its record is claimed first, under a lease.
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import orjson
-from django.core.files.uploadedfile import UploadedFile
 from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.http import HttpResponse, QueryDict
@@ -24,6 +23,9 @@ from rest_framework.request import Request
 from core.errors import DomainError, ErrorKind
 from core.models import IdempotencyRecord
 from core.request_ids import current_request_id
+
+if TYPE_CHECKING:
+    from django.core.files.uploadedfile import UploadedFile
 
 Mode = Literal["optional", "required", "ignored"]
 Handler = Callable[[], HttpResponse]
@@ -145,7 +147,7 @@ def fingerprint(request: Request) -> str:
     digest = hashlib.sha256(f"{request.method} {request.get_full_path()}\n".encode())
     content = request.data
     if not isinstance(content, QueryDict):
-        digest.update(orjson.dumps(content, default=str, option=orjson.OPT_SORT_KEYS))
+        digest.update(json.dumps(content, sort_keys=True, default=str).encode())
         return digest.hexdigest()
     for name, values in sorted(content.lists()):
         for value in values:
@@ -153,10 +155,10 @@ def fingerprint(request: Request) -> str:
     return digest.hexdigest()
 
 
-def _digest_of(value: str | UploadedFile[bytes]) -> str:
+def _digest_of(value: "str | UploadedFile[bytes]") -> str:
     digest = hashlib.sha256()
     if isinstance(value, str):
-        digest.update(value.encode())
+        digest.update(value.encode(errors="surrogatepass"))
         return digest.hexdigest()
     for chunk in value.chunks():
         digest.update(chunk)

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
+from core import idempotency as idempotency_keys
 from core.conditional import hash_body, matches_etag, not_modified
 from core.errors import DomainError
 from core.exceptions import MethodNotAllowedError, UnknownParameterError
@@ -29,14 +30,17 @@ Problems = tuple[type[DomainError], ...]
 class ApiView(APIView):
     """Deny by default, strict input, idempotent writes, conditional reads.
 
-    ``idempotency`` is "optional" or "required", or says so per action; an action in
+    ``idempotency`` is "optional", "required" or "ignored" (where an answer holds what
+    must not be kept, such as a token), or says so per action; an action in
     ``idempotency_phased`` runs transactions of its own. ``query_params`` names what a
     read takes beyond the page's parameters; with ``None`` nothing is checked.
     ``problems`` are the domain errors an operation can answer, for all actions or per
     action; the OpenAPI document lists them.
     """
 
-    idempotency: ClassVar[str | Mapping[str, str]] = "optional"
+    idempotency: ClassVar[
+        idempotency_keys.Mode | Mapping[str, idempotency_keys.Mode]
+    ] = "optional"
     idempotency_phased: ClassVar[Collection[str]] = ()
     query_params: ClassVar[Collection[str] | None] = None
     problems: ClassVar[Problems | Mapping[str, Problems]] = ()
@@ -102,7 +106,17 @@ class ApiView(APIView):
                 response = self.handle_exception(exc)
             return self._finish(request, response)
 
-        return answer()
+        if request.method not in _IDEMPOTENT_METHODS:
+            return answer()
+        match = request.resolver_match
+        return idempotency_keys.run(
+            request,
+            scope=self.idempotency_scope(request),
+            route=f"{request.method} {match.route if match else request.path}"[:200],
+            mode=self.idempotency_mode(),
+            phased=self.action_name() in self.idempotency_phased,
+            handler=answer,
+        )
 
     def idempotency_scope(self, request: Request) -> str:
         """Name whose keys these are. Views behind a secret (carts) use that instead."""
@@ -110,7 +124,7 @@ class ApiView(APIView):
             return f"user:{request.user.pk}"
         return f"anon:{request.META.get('REMOTE_ADDR', '')}"
 
-    def idempotency_mode(self) -> str:
+    def idempotency_mode(self) -> idempotency_keys.Mode:
         if isinstance(self.idempotency, str):
             return self.idempotency
         return self.idempotency.get(self.action_name(), "optional")
