@@ -15,8 +15,9 @@ from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import RefreshToken, Token
 
 from accounts.constants import SESSION_LIFETIME
-from accounts.exceptions import InvalidAccessTokenError, InvalidRefreshTokenError
+from accounts.exceptions import InvalidRefreshTokenError
 from accounts.models import User
+from core.exceptions import AuthenticationFailedError
 
 # When the person last proved who they are; it survives every refresh.
 SIGNED_IN_AT_CLAIM = "auth_time"
@@ -78,17 +79,17 @@ class JWTAuthentication(SimpleJWTAuthentication):
         try:
             return super().get_raw_token(header)
         except AuthenticationFailed as error:
-            raise InvalidAccessTokenError from error
+            raise AuthenticationFailedError from error
 
     def get_validated_token(self, raw_token: bytes) -> Token:
         try:
             return super().get_validated_token(raw_token)
         except AuthenticationFailed as error:
-            raise InvalidAccessTokenError from error
+            raise AuthenticationFailedError from error
 
     # The library answers a free type variable; here it is always a User.
     def get_user(self, validated_token: Token) -> User:  # type: ignore[override]
         try:
             return cast("User", super().get_user(validated_token))
         except (AuthenticationFailed, ValidationError) as error:
-            raise InvalidAccessTokenError from error
+            raise AuthenticationFailedError from error

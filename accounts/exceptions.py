@@ -17,16 +17,6 @@ class InvalidRefreshTokenError(DomainError):
     cure = "Sign in again."
 
 
-class InvalidAccessTokenError(DomainError):
-    code = "invalid_access_token"
-    kind = ErrorKind.UNAUTHENTICATED
-    title = "The access token isn't valid"
-    cause = (
-        "The token in Authorization is unreadable, expired, or its account is closed."
-    )
-    cure = "Exchange the refresh token for a new access token, or sign in again."
-
-
 class UnknownRoleError(DomainError):
     code = "unknown_role"
     kind = ErrorKind.INVALID

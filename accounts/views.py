@@ -1,0 +1,118 @@
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import services
+from accounts.auth import current_user
+from accounts.exceptions import InvalidCredentialsError, InvalidRefreshTokenError
+from accounts.serializers import (
+    RefreshSerializer,
+    SignedInSerializer,
+    SignInSerializer,
+    TokenPairSerializer,
+    UserSerializer,
+)
+from core.permissions import Anyone
+from core.views import ApiView
+
+USER_EXAMPLE = {
+    "id": "019aa5c0-7b1e-7cc2-9d3a-0d2f6f9d1a11",
+    "email": "anna@example.com",
+    "email_verified": True,
+    "name": "Anna Smith",
+    "roles": ["customer"],
+    "locale": "en",
+    "timezone": "Europe/London",
+    "created_at": "2026-11-20T09:30:00.000000Z",
+}
+PAIR_EXAMPLE = {"access": "eyJhbGciOiJIUzI1NiIs…", "refresh": "eyJhbGciOiJIUzI1NiIs…"}
+
+
+class TokenView(ApiView):
+    """Answers secrets: to anyone, whatever stale token came along, and kept nowhere."""
+
+    authentication_classes = ()
+    permission_classes = (Anyone,)
+    idempotency = "ignored"
+
+
+class LoginView(TokenView):
+    problems = (InvalidCredentialsError,)
+
+    @extend_schema(
+        operation_id="auth_login",
+        summary="Sign in with an address and a password",
+        tags=["Accounts"],
+        request=SignInSerializer,
+        responses=SignedInSerializer,
+        examples=[
+            OpenApiExample(
+                "Anna signs in",
+                value={"email": "anna@example.com", "password": "correct horse"},
+                request_only=True,
+            ),
+            OpenApiExample(
+                "Tokens and the user",
+                value=PAIR_EXAMPLE | {"user": USER_EXAMPLE},
+                response_only=True,
+            ),
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        given = SignInSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        signed_in = services.sign_in(
+            email=given.validated_data["email"],
+            password=given.validated_data["password"],
+            now=timezone.now(),
+        )
+        shown = {
+            "access": signed_in.tokens.access,
+            "refresh": signed_in.tokens.refresh,
+            "user": signed_in.user,
+        }
+        return Response(SignedInSerializer(shown).data)
+
+
+class RefreshView(TokenView):
+    problems = (InvalidRefreshTokenError,)
+
+    @extend_schema(
+        operation_id="auth_refresh",
+        summary="Exchange a refresh token for a new pair",
+        tags=["Accounts"],
+        request=RefreshSerializer,
+        responses=TokenPairSerializer,
+        examples=[
+            OpenApiExample(
+                "The refresh token",
+                value={"refresh": PAIR_EXAMPLE["refresh"]},
+                request_only=True,
+            ),
+            OpenApiExample("A new pair", value=PAIR_EXAMPLE, response_only=True),
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        given = RefreshSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        tokens = services.refresh_session(
+            refresh=given.validated_data["refresh"], now=timezone.now()
+        )
+        return Response(TokenPairSerializer(tokens).data)
+
+
+class MeView(ApiView):
+    permission_classes = (IsAuthenticated,)
+    serializer_class = UserSerializer
+
+    @extend_schema(
+        operation_id="auth_me",
+        summary="Read who is signed in",
+        tags=["Accounts"],
+        responses=UserSerializer,
+        examples=[OpenApiExample("Anna", value=USER_EXAMPLE, response_only=True)],
+    )
+    def get(self, request: Request) -> Response:
+        return Response(UserSerializer(current_user(request)).data)
