@@ -51,11 +51,8 @@ def worker() -> list[str]:
 
 
 def beat() -> list[str]:
-    schedule = var_dir() / "celerybeat-schedule"
-    schedule.parent.mkdir(parents=True, exist_ok=True)
     return [
         *(_program("celery"), "--quiet", "-A", "config", "beat"),
-        *("--schedule", str(schedule)),
         *("--loglevel", env_str("LOG_LEVEL", "INFO"), "--pidfile="),
     ]
 

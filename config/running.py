@@ -11,7 +11,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from honcho.manager import Manager
 from honcho.printer import Printer
 
 from catalog.models import Product
-from config import demo, health, processes
+from config import connections, demo, processes
 from config.embedded import EmbeddedError, command_line, require_free_port
 from config.embedded.processes import die_with_parent, end_all, marked
 
@@ -78,8 +78,8 @@ def run_shop(
         _require_free_ports(addresses, with_simulator=with_simulator)
         servers = command_line.wanted_servers()
         with servers or nullcontext():
-            health.require_database()
-            health.require_valkey()
+            connections.require_database()
+            connections.require_valkey()
             Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
             _prepare_database(with_demo=with_demo, output=output)
             code = _run_processes(
@@ -147,7 +147,9 @@ def _run_processes(
     multiprocessing.set_start_method("fork", force=True)
     if ask := die_with_parent(signal.SIGKILL):
         os.register_at_fork(after_in_child=ask)
-    manager = Manager(Announcer(output, addresses))
+    announcer = Announcer(output, addresses)
+    manager = Manager(announcer)
+    announcer.is_ending = lambda: manager.returncode is not None
     environment = _environment(addresses, with_simulator=with_simulator)
     commands = {
         "web": ("--host", addresses.host, "--port", str(addresses.port)),
@@ -205,6 +207,7 @@ class Announcer(Printer):  # type: ignore[misc] # honcho has no types
         self._addresses = addresses
         self._demo_emails = _demo_emails()
         self._waiter: threading.Thread | None = None
+        self.is_ending: Callable[[], bool] = lambda: False
 
     def write(self, message: Any) -> None:
         if self._waiter is None:
@@ -219,6 +222,8 @@ class Announcer(Printer):  # type: ignore[misc] # honcho has no types
             if time.monotonic() > deadline:
                 return
             time.sleep(0.1)
+        if self.is_ending():
+            return
         self.output.write(notice(self._addresses, self._demo_emails))
         self.output.flush()
 

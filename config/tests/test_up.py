@@ -38,15 +38,10 @@ def up(var):
     started = []
 
     def start(*arguments, **environment):
-        variables = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in {"DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE"}
-        }
         process = subprocess.Popen(
             [sys.executable, "manage.py", "up", "--no-demo", *arguments],
             cwd=ROOT,
-            env=variables | {"VAR_DIR": str(var)} | environment,
+            env=clean_environment() | {"VAR_DIR": str(var)} | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -60,6 +55,11 @@ def up(var):
         process.wait()
         process.stdout.close()
     processes.end_all(processes.marked(MARK, str(var.resolve())), seconds=5)
+
+
+def clean_environment():
+    ours = {"DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE"}
+    return {name: value for name, value in os.environ.items() if name not in ours}
 
 
 def free_port():
@@ -110,6 +110,17 @@ def status_of(url):
         return error.code
 
 
+def doctor(var):
+    return subprocess.run(
+        [sys.executable, "manage.py", "doctor"],
+        cwd=ROOT,
+        env=clean_environment() | {"VAR_DIR": str(var)},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+
+
 @pytest.mark.slow
 def test_up_opens_the_shop_and_ctrl_c_stops_all_of_it(up, var):
     port = free_port()
@@ -120,6 +131,9 @@ def test_up_opens_the_shop_and_ctrl_c_stops_all_of_it(up, var):
     assert f"http://localhost:{port}/admin/" in said
     assert status_of(f"http://localhost:{port}/admin/login/") == 200
     assert len(pids) > 6
+    assert processes.wait_until(lambda: doctor(var).returncode == 0, 30), doctor(
+        var
+    ).stdout
 
     process.send_signal(signal.SIGINT)
     rest = process.stdout.read()
