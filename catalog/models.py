@@ -1,5 +1,5 @@
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import GinIndex, GistIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import Q, Value
@@ -449,10 +449,11 @@ class SearchWord(models.Model):
 
     class Meta:
         indexes = [
-            GinIndex(
+            # GiST, because it answers "the nearest words" in order.
+            GistIndex(
                 name="catalog_searchword_trigrams",
                 fields=["word"],
-                opclasses=["gin_trgm_ops"],
+                opclasses=["gist_trgm_ops"],
             )
         ]
 

@@ -1,3 +1,9 @@
+from django.urls import path
 from django.urls.resolvers import URLPattern, URLResolver
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from catalog import views
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("products", views.ProductListView.as_view()),
+    path("products/<str:key>", views.ProductView.as_view()),
+]

@@ -1,4 +1,4 @@
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import GinIndex, GistIndex
 from django.contrib.postgres.operations import TrigramExtension, UnaccentExtension
 from django.db import migrations
 
@@ -29,10 +29,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             "searchword",
-            GinIndex(
+            GistIndex(
                 fields=["word"],
                 name="catalog_searchword_trigrams",
-                opclasses=["gin_trgm_ops"],
+                opclasses=["gist_trgm_ops"],
             ),
         ),
         migrations.AddIndex(

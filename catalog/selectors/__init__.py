@@ -1,3 +1,12 @@
+from catalog.selectors._listing import (
+    ORDERINGS,
+    CardFilters,
+    CardPage,
+    Ordering,
+    PageRequest,
+    count_cards,
+    list_cards,
+)
 from catalog.selectors._pricing import (
     PricedVariant,
     get_priced_variants,
@@ -5,10 +14,30 @@ from catalog.selectors._pricing import (
     variant_exists,
     variant_ids_by_sku,
 )
+from catalog.selectors._product import ProductDocument, find_product_document
+from catalog.selectors._search import (
+    Search,
+    SearchPage,
+    continue_search,
+    search_cards,
+)
 
 __all__ = [
+    "ORDERINGS",
+    "CardFilters",
+    "CardPage",
+    "Ordering",
+    "PageRequest",
     "PricedVariant",
+    "ProductDocument",
+    "Search",
+    "SearchPage",
+    "continue_search",
+    "count_cards",
+    "find_product_document",
     "get_priced_variants",
+    "list_cards",
+    "search_cards",
     "skus_by_variant_id",
     "variant_exists",
     "variant_ids_by_sku",

@@ -141,7 +141,7 @@ fresh AS (
       || setweight(to_tsvector('shopwright', catalog_words(
         left(regexp_replace(picked.description_html, '<[^>]*>', ' ', 'g'), 50000)
       )), 'D') AS search,
-    catalog_words(picked.title) AS search_title
+    left(catalog_words(picked.title), 255) AS search_title
   FROM picked
   LEFT JOIN variant ON variant.product_id = picked.id
   LEFT JOIN offer ON offer.product_id = picked.id

@@ -1,0 +1,3 @@
+from catalog.serializers._reading import CardSerializer, ProductSerializer
+
+__all__ = ["CardSerializer", "ProductSerializer"]

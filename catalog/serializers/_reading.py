@@ -1,0 +1,115 @@
+"""The shapes that readers get. PostgreSQL composes the bytes; tests compare the two."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from core.serializers import MoneyField
+
+
+class ThumbnailSerializer(serializers.Serializer[Any]):
+    url = serializers.CharField()
+    alt = serializers.CharField()
+    width = serializers.IntegerField(allow_null=True)
+    height = serializers.IntegerField(allow_null=True)
+
+
+class PriceRangeSerializer(serializers.Serializer[Any]):
+    min = MoneyField()
+    max = MoneyField()
+
+
+class RatingSerializer(serializers.Serializer[Any]):
+    average = serializers.FloatField()
+    count = serializers.IntegerField()
+
+
+class CardSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    slug = serializers.CharField()
+    title = serializers.CharField()
+    vendor = serializers.CharField(allow_null=True)
+    thumbnail = ThumbnailSerializer(allow_null=True)
+    price = PriceRangeSerializer(allow_null=True)
+    compare_at_price = MoneyField(allow_null=True)
+    in_stock = serializers.BooleanField()
+    rating = RatingSerializer()
+    variant_count = serializers.IntegerField()
+    default_variant_id = serializers.UUIDField(allow_null=True)
+
+
+class OptionSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    values = serializers.ListField(child=serializers.CharField())
+
+
+class VariantSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    sku = serializers.CharField(allow_null=True)
+    barcode = serializers.CharField(allow_null=True)
+    title = serializers.CharField()
+    options = serializers.DictField(child=serializers.CharField())
+    price = MoneyField(allow_null=True)
+    compare_at_price = MoneyField(allow_null=True)
+    in_stock = serializers.BooleanField()
+    weight_grams = serializers.IntegerField(allow_null=True)
+    image_id = serializers.UUIDField(allow_null=True)
+
+
+class ImageSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    url = serializers.CharField()
+    alt = serializers.CharField()
+    position = serializers.IntegerField()
+    width = serializers.IntegerField(allow_null=True)
+    height = serializers.IntegerField(allow_null=True)
+
+
+class StatedValueField(serializers.Field[Any, Any, Any, Any]):
+    """A code, a text, a number or true/false, as the attribute's type has it."""
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+class StatedAttributeSerializer(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    name = serializers.CharField()
+    type = serializers.CharField()
+    unit = serializers.CharField(allow_null=True)
+    value = StatedValueField()
+    label = serializers.CharField(allow_null=True)  # type: ignore[assignment]  # a member of this name shadows Field.label
+
+
+class CategoryLinkSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    slug = serializers.CharField()
+    name = serializers.CharField()
+
+
+class CollectionLinkSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    slug = serializers.CharField()
+    title = serializers.CharField()
+
+
+class SeoSerializer(serializers.Serializer[Any]):
+    title = serializers.CharField()
+    description = serializers.CharField()
+
+
+class ProductSerializer(CardSerializer):
+    description_html = serializers.CharField()
+    product_type = serializers.CharField()
+    options = OptionSerializer(many=True)
+    variants = VariantSerializer(many=True)
+    images = ImageSerializer(many=True)
+    attributes = StatedAttributeSerializer(many=True)
+    categories = CategoryLinkSerializer(many=True)
+    collections = CollectionLinkSerializer(many=True)
+    tags = serializers.ListField(child=serializers.CharField())
+    seo = SeoSerializer()
+    status = serializers.ChoiceField(choices=["draft", "active", "archived"])
+    published_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
