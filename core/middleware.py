@@ -1,5 +1,6 @@
 """What surrounds every request. API calls go past what only browsers need."""
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,7 @@ from core.problems import ProblemResponse, anticipated_error, as_problem
 from core.request_ids import accept_request_id, enter_request, leave_request
 
 API_PREFIX = "/api/"
+_BROKEN_BYTE = re.compile("%[89A-F][0-9A-F]")
 _log = structlog.get_logger("request")
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -66,22 +68,23 @@ class RequestMiddleware:
 def _require_readable(request: HttpRequest) -> None:
     path = request.META.get("PATH_INFO", "")
     query = request.META.get("QUERY_STRING", "")
-    if not path.isascii():
-        _require_utf8(path.encode("latin-1", "replace"), "path")
+    # Django has decoded the path and percent-encoded again what wasn't UTF-8.
+    if _BROKEN_BYTE.search(path):
+        raise MalformedRequestError("The path isn't valid UTF-8.")
     if "\x00" in path:
         raise MalformedRequestError("The path holds a NUL character.")
     if "%" in query or not query.isascii():
         raw = unquote_to_bytes(query.encode("latin-1", "replace"))
-        _require_utf8(raw, "query")
+        _require_utf8(raw)
         if b"\x00" in raw:
             raise MalformedRequestError("The query holds a NUL character.")
 
 
-def _require_utf8(raw: bytes, part: str) -> None:
+def _require_utf8(raw: bytes) -> None:
     try:
         raw.decode()
     except UnicodeDecodeError as error:
-        raise MalformedRequestError(f"The {part} isn't valid UTF-8.") from error
+        raise MalformedRequestError("The query isn't valid UTF-8.") from error
 
 
 def _require_known_version(request: HttpRequest) -> None:
