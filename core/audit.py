@@ -1,0 +1,34 @@
+"""Who changed what: an entry beside each change, in its transaction."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Model
+
+from core.models import AuditEntry
+from core.request_ids import current_request_id
+
+
+def record(
+    subject: Model,
+    action: str,
+    *,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    actor_id: UUID | None = None,
+) -> AuditEntry:
+    """Note a change of ``subject``; call it inside the change's transaction.
+
+    ``before`` and ``after`` hold the changed fields only, as JSON can say them, and
+    never a secret. No actor means that the shop did it by itself.
+    """
+    return AuditEntry.objects.create(
+        subject_type=subject._meta.label_lower,  # noqa: SLF001 -- Django's public API
+        subject_id=str(subject.pk),
+        action=action,
+        actor_id=actor_id,
+        request_id=current_request_id(),
+        before=dict(before or {}),
+        after=dict(after or {}),
+    )
