@@ -1,8 +1,11 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from core.metrics import metrics
+
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("metrics", metrics),
     path("", include("notifications.urls")),
     path(
         "api/v1/",

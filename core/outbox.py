@@ -14,7 +14,7 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import Count, Exists, Min, OuterRef, Q
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 
 from core.broker import enqueue
 from core.events import Delivered, Subscription, subscriptions_of
@@ -277,3 +277,7 @@ def retry_dead(*, delivery_ids: Collection[UUID] | None, now: datetime) -> int:
         enqueued_at=None,
         next_attempt_at=now,
     )
+
+
+def dead_deliveries() -> QuerySet[OutboxDelivery]:
+    return OutboxDelivery.objects.dead().select_related("event").order_by("sequence")

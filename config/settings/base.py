@@ -133,3 +133,5 @@ API_VERSIONS = (API_VERSION,)
 PAYMENT_SIMULATOR_URL = env_str("PAYMENT_SIMULATOR_URL")
 PAYMENT_WINDOW_SECONDS = env_int("PAYMENT_WINDOW_SECONDS", 900, minimum=60)
 LOG_LEVEL = env_str("LOG_LEVEL", "INFO")
+# Empty: whoever reaches /metrics may read it.
+METRICS_TOKEN = env_secret("METRICS_TOKEN")

@@ -53,6 +53,12 @@ def client(url, **options):
     one.close()
 
 
+@contextmanager
+def shop_calling(answer, **options):
+    with server(answer) as url, client(url, **options) as shop:
+        yield shop
+
+
 def test_post_sends_json_with_request_id_and_key():
     def echo(handler):
         seen = {
@@ -89,9 +95,8 @@ def test_get_sends_its_parameters():
 
 @pytest.mark.parametrize("status", [302, 404, 500])
 def test_any_status_is_an_answer(status):
-    with server(lambda h: send(h, b"{}", status, Location="/x")) as url:
-        with client(url) as shop:
-            assert shop.post("/pay", {}).status == status
+    with shop_calling(lambda h: send(h, b"{}", status, Location="/x")) as shop:
+        assert shop.post("/pay", {}).status == status
 
 
 def test_a_refused_connection_was_not_sent():
@@ -103,10 +108,11 @@ def test_a_refused_connection_was_not_sent():
 
 
 def test_a_late_answer_is_unknown():
-    with server(lambda _: time.sleep(0.5)) as url:
-        with client(url, read_seconds=0.1) as shop:
-            with pytest.raises(OutcomeUnknownError):
-                shop.post("/pay", {})
+    with (
+        shop_calling(lambda _: time.sleep(0.5), read_seconds=0.1) as shop,
+        pytest.raises(OutcomeUnknownError),
+    ):
+        shop.post("/pay", {})
 
 
 def test_a_dripping_answer_ends_at_the_total():
@@ -119,17 +125,20 @@ def test_a_dripping_answer_ends_at_the_total():
             time.sleep(0.05)
 
     started = time.monotonic()
-    with server(drip) as url, client(url, total_seconds=0.2) as shop:
-        with pytest.raises(OutcomeUnknownError, match="too long"):
-            shop.post("/pay", {})
+    with (
+        shop_calling(drip, total_seconds=0.2) as shop,
+        pytest.raises(OutcomeUnknownError, match="too long"),
+    ):
+        shop.post("/pay", {})
     assert time.monotonic() - started < 1
 
 
 def test_a_huge_answer_is_cut_off():
-    with server(lambda h: send(h, b"x" * 5000)) as url:
-        with client(url, max_bytes=1000) as shop:
-            with pytest.raises(OutcomeUnknownError, match="too large"):
-                shop.get("/find")
+    with (
+        shop_calling(lambda h: send(h, b"x" * 5000), max_bytes=1000) as shop,
+        pytest.raises(OutcomeUnknownError, match="too large"),
+    ):
+        shop.get("/find")
 
 
 def test_a_broken_connection_is_unknown():
@@ -137,9 +146,8 @@ def test_a_broken_connection_is_unknown():
         handler.close_connection = True
         handler.connection.shutdown(socket.SHUT_RDWR)
 
-    with server(hang_up) as url, client(url) as shop:
-        with pytest.raises(OutcomeUnknownError):
-            shop.post("/pay", {})
+    with shop_calling(hang_up) as shop, pytest.raises(OutcomeUnknownError):
+        shop.post("/pay", {})
 
 
 def test_an_answer_that_is_not_json_is_unknown():

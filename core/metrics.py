@@ -1,0 +1,52 @@
+"""Numbers for Prometheus, read from the database when it asks: one truth for all processes."""
+
+import hmac
+from collections.abc import Iterator
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from core import outbox
+from core.exceptions import NotAuthenticatedError
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class OutboxCollector(Collector):
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        lag = outbox.lag(now=timezone.now())
+        rows = (
+            (
+                "oldest_undelivered_seconds",
+                "Age of the oldest event",
+                lag.oldest_seconds,
+            ),
+            ("undispatched_events", "Events the relay hasn't seen", lag.undispatched),
+            ("pending_deliveries", "Deliveries not made yet", lag.pending),
+            ("dead_deliveries", "Deliveries given up", lag.dead),
+        )
+        for name, text, value in rows:
+            yield GaugeMetricFamily(f"shopwright_outbox_{name}", f"{text}.", value)
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        # Else registering would ask the database.
+        return iter(())
+
+
+registry = CollectorRegistry()
+registry.register(OutboxCollector())
+
+
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Answer a scrape; with ``METRICS_TOKEN`` set, only to who bears it."""
+    offered = request.headers.get("Authorization", "")
+    wanted = f"Bearer {settings.METRICS_TOKEN}"
+    if settings.METRICS_TOKEN and not hmac.compare_digest(
+        offered.encode(), wanted.encode()
+    ):
+        raise NotAuthenticatedError
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE)
