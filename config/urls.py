@@ -1,12 +1,15 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from core import pages
 from core.metrics import metrics
 
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("metrics", metrics),
     path("", include("notifications.urls")),
+    path("problems", pages.problem_index),
+    path("problems/<slug:slug>", pages.problem_page),
     path(
         "api/v1/",
         include(

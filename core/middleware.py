@@ -1,6 +1,5 @@
 """What surrounds every request. API calls go past what only browsers need."""
 
-import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,11 +15,11 @@ from django.http.response import HttpResponseBase
 
 from core.errors import DomainError
 from core.exceptions import MalformedRequestError, UnknownApiVersionError
+from core.health import PROBES
 from core.problems import ProblemResponse, anticipated_error, as_problem
 from core.request_ids import accept_request_id, enter_request, leave_request
 
 API_PREFIX = "/api/"
-_BROKEN_BYTE = re.compile("%[89A-F][0-9A-F]")
 _log = structlog.get_logger("request")
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -50,6 +49,9 @@ class RequestMiddleware:
         return response
 
     def _answer(self, request: HttpRequest) -> HttpResponseBase:
+        probe = PROBES.get(request.path_info)
+        if probe is not None:
+            return probe(request)
         try:
             _require_readable(request)
             _require_known_version(request)
@@ -66,25 +68,24 @@ class RequestMiddleware:
 
 
 def _require_readable(request: HttpRequest) -> None:
-    path = request.META.get("PATH_INFO", "")
+    path = request.path_info
     query = request.META.get("QUERY_STRING", "")
-    # Django has decoded the path and percent-encoded again what wasn't UTF-8.
-    if _BROKEN_BYTE.search(path):
-        raise MalformedRequestError("The path isn't valid UTF-8.")
+    # Django has put broken bytes of the path back behind percent signs.
+    if "%" in path:
+        _require_text(unquote_to_bytes(path), "path")
     if "\x00" in path:
         raise MalformedRequestError("The path holds a NUL character.")
     if "%" in query or not query.isascii():
-        raw = unquote_to_bytes(query.encode("latin-1", "replace"))
-        _require_utf8(raw)
-        if b"\x00" in raw:
-            raise MalformedRequestError("The query holds a NUL character.")
+        _require_text(unquote_to_bytes(query.encode("latin-1", "replace")), "query")
 
 
-def _require_utf8(raw: bytes) -> None:
+def _require_text(raw: bytes, part: str) -> None:
     try:
         raw.decode()
     except UnicodeDecodeError as error:
-        raise MalformedRequestError("The query isn't valid UTF-8.") from error
+        raise MalformedRequestError(f"The {part} isn't valid UTF-8.") from error
+    if b"\x00" in raw:
+        raise MalformedRequestError(f"The {part} holds a NUL character.")
 
 
 def _require_known_version(request: HttpRequest) -> None:

@@ -7,6 +7,7 @@ from config.env import env_bool, env_int, env_list, env_secret, env_str
 from config.settings import _jwt, _rest_framework
 from config.settings._celery import celery_settings
 from config.settings._databases import caches, database
+from core import logging as core_logging
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 VAR_DIR = Path(env_str("VAR_DIR", str(BASE_DIR / "var")))
@@ -135,3 +136,4 @@ PAYMENT_WINDOW_SECONDS = env_int("PAYMENT_WINDOW_SECONDS", 900, minimum=60)
 LOG_LEVEL = env_str("LOG_LEVEL", "INFO")
 # Empty: whoever reaches /metrics may read it.
 METRICS_TOKEN = env_secret("METRICS_TOKEN")
+LOGGING = core_logging.settings(level=LOG_LEVEL, colours=False)

@@ -1,7 +1,8 @@
 """On a developer's machine: everything works, nothing leaves it."""
 
 from config.settings.base import *  # noqa: F403 -- settings inherit by star import
-from config.settings.base import ALLOWED_HOSTS, SECRET_KEY, VAR_DIR
+from config.settings.base import ALLOWED_HOSTS, LOG_LEVEL, SECRET_KEY, VAR_DIR
+from core import logging as core_logging
 
 DEBUG = False
 SECRET_KEY = SECRET_KEY or "local-only-not-a-secret-0123456789abcdef"
@@ -14,3 +15,4 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True
+LOGGING = core_logging.settings(level=LOG_LEVEL, colours=True)
