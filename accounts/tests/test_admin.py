@@ -1,0 +1,134 @@
+import pytest
+from django.contrib.auth.models import Group
+
+from accounts.models import User
+from accounts.tests.factories import PASSWORD, make_user
+from core.tests.administration import assert_cost_is_flat
+
+pytestmark = pytest.mark.django_db
+USERS = "/admin/accounts/user/"
+
+
+@pytest.fixture
+def boss(client):
+    client.force_login(make_user(roles=("admin",), is_superuser=True))
+    return client
+
+
+@pytest.fixture
+def manager(client):
+    """Has the role admin, but isn't a superuser."""
+    client.force_login(make_user(roles=("admin",)))
+    return client
+
+
+def groups(*names):
+    return [
+        str(pk)
+        for pk in Group.objects.filter(name__in=names).values_list("pk", flat=True)
+    ]
+
+
+def edit(client, user, **changes):
+    form = {
+        "email": user.email,
+        "name": user.name,
+        "locale": "en",
+        "timezone": "UTC",
+        "is_active": "on",
+        "groups": groups("customer"),
+    }
+    return client.post(f"{USERS}{user.pk}/change/", form | changes)
+
+
+@pytest.mark.parametrize("address", [USERS, "/admin/auth/group/"])
+def test_a_list_costs_the_same_for_any_number_of_rows(boss, address):
+    assert_cost_is_flat(boss, address, lambda: make_user(roles=("support", "customer")))
+
+
+def test_people_are_found_by_address_and_role(boss):
+    make_user(email="anna@example.com", roles=("support",))
+    make_user(email="berta@example.com", roles=("customer",))
+    [support] = groups("support")
+
+    for query in ("?q=ANNA", f"?groups__id__exact={support}"):
+        page = boss.get(USERS + query).text
+        assert "anna@example.com" in page
+        assert "berta@example.com" not in page
+
+
+def test_a_new_person_signs_in_at_once_with_the_given_roles(boss):
+    response = boss.post(
+        f"{USERS}add/",
+        {
+            "email": "New@Example.com",
+            "name": "New",
+            "usable_password": "true",
+            "password1": PASSWORD,
+            "password2": PASSWORD,
+            "groups": groups("warehouse"),
+        },
+    )
+
+    assert response.status_code == 302
+    user = User.objects.get(email="new@example.com")
+    assert user.check_password(PASSWORD)
+    assert user.is_staff
+
+
+def test_an_address_that_is_taken_in_other_case_is_refused(boss):
+    make_user(email="anna@example.com")
+    user = make_user(email="berta@example.com")
+
+    response = edit(boss, user, email="ANNA@example.com")
+
+    assert response.status_code == 200
+    assert "already exists" in response.text
+
+
+def test_a_change_of_roles_opens_and_closes_the_administration(boss):
+    user = make_user()
+
+    edit(boss, user, groups=groups("support"))
+    user.refresh_from_db()
+    assert user.is_staff
+
+    edit(boss, user, groups=groups("customer"))
+    user.refresh_from_db()
+    assert not user.is_staff
+
+
+def test_the_form_shows_no_password_and_links_to_changing_it(boss):
+    user = make_user()
+
+    page = boss.get(f"{USERS}{user.pk}/change/").text
+
+    assert user.password not in page
+    assert "../password/" in page
+    assert boss.get(f"{USERS}{user.pk}/password/").status_code == 200
+
+
+def test_only_a_superuser_makes_superusers_or_edits_them(manager):
+    user = make_user()
+    above = make_user(is_superuser=True)
+
+    edit(manager, user, is_superuser="on")
+    refused = edit(manager, above, email="mine@example.com")
+
+    user.refresh_from_db()
+    assert not user.is_superuser
+    assert refused.status_code == 403
+    assert manager.get(f"{USERS}{above.pk}/password/").status_code == 403
+
+
+def test_nobody_deletes_people(boss):
+    assert boss.post(f"{USERS}{make_user().pk}/delete/").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("role", "status"), [("support", 200), ("warehouse", 403), ("catalog_manager", 403)]
+)
+def test_a_role_sees_people_only_with_the_permission(client, role, status):
+    client.force_login(make_user(roles=(role,)))
+
+    assert client.get(USERS).status_code == status

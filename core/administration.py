@@ -1,0 +1,87 @@
+"""The pages of the staff's administration, in unfold's look and with our manners.
+
+Everything here and in the apps' ``admin.py`` is also valid on Django's own ModelAdmin,
+so that the look can be exchanged by these few base classes.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import messages
+from django.db.models import Model
+from django.http import HttpRequest
+
+from core.errors import DomainError
+from core.money import Money, format_money
+
+if TYPE_CHECKING:
+    # Unfold has no types of its own; these are what it must be exchangeable with.
+    from django.contrib import admin as look
+
+    LookOfModelAdmin = look.ModelAdmin[Any]
+    LookOfTabularInline = look.TabularInline[Any, Any]
+    LookOfStackedInline = look.StackedInline[Any, Any]
+else:
+    from unfold.admin import ModelAdmin as LookOfModelAdmin
+    from unfold.admin import StackedInline as LookOfStackedInline
+    from unfold.admin import TabularInline as LookOfTabularInline
+
+
+class ModelAdmin(LookOfModelAdmin):
+    list_per_page = 50
+    # Counting a whole table for "1 of 3,000,000" costs more than the page itself.
+    show_full_result_count = False
+
+    def call_service(
+        self,
+        request: HttpRequest,
+        rows: Iterable[Model],
+        service: Callable[[Any], object],
+        *,
+        done: str,
+    ) -> None:
+        """Call a service for each row; tell how many it took, and why not the others."""
+        taken = 0
+        for row in rows:
+            try:
+                service(row)
+            except DomainError as error:
+                self.message_user(request, f"{row}: {error.detail}", messages.ERROR)
+            else:
+                taken += 1
+        if taken:
+            self.message_user(request, f"{done}: {taken}.", messages.SUCCESS)
+
+
+class ReadOnlyMixin:
+    """History and what machines keep: to look at, never to edit by hand."""
+
+    def has_add_permission(self, *_: Any) -> bool:
+        return False
+
+    def has_change_permission(self, *_: Any) -> bool:
+        return False
+
+    def has_delete_permission(self, *_: Any) -> bool:
+        return False
+
+
+class ReadOnlyAdmin(ReadOnlyMixin, ModelAdmin):
+    pass
+
+
+class TabularInline(LookOfTabularInline):
+    extra = 0
+
+
+class StackedInline(LookOfStackedInline):
+    extra = 0
+
+
+class ReadOnlyInline(ReadOnlyMixin, TabularInline):
+    can_delete = False
+    show_change_link = False
+
+
+def money_text(amount: int | None, currency: str) -> str:
+    return "-" if amount is None else format_money(Money(amount, currency))
