@@ -6,4 +6,5 @@ from catalog import views
 urlpatterns: list[URLPattern | URLResolver] = [
     path("products", views.ProductListView.as_view()),
     path("products/<str:key>", views.ProductView.as_view()),
+    path("search", views.SearchView.as_view()),
 ]

@@ -1,3 +1,7 @@
-from catalog.serializers._reading import CardSerializer, ProductSerializer
+from catalog.serializers._reading import (
+    CardSerializer,
+    ProductSerializer,
+    SearchResultSerializer,
+)
 
-__all__ = ["CardSerializer", "ProductSerializer"]
+__all__ = ["CardSerializer", "ProductSerializer", "SearchResultSerializer"]

@@ -113,3 +113,13 @@ class ProductSerializer(CardSerializer):
     published_at = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
+
+
+class SearchResultSerializer(serializers.Serializer[Any]):
+    results = CardSerializer(many=True)
+    facets = serializers.DictField()
+    corrected_query = serializers.CharField(
+        allow_null=True, help_text="What was looked for instead, where q found nothing."
+    )
+    total = serializers.IntegerField()
+    next = serializers.URLField(allow_null=True)

@@ -1,0 +1,95 @@
+from typing import Any
+
+import orjson
+from django.http import HttpRequest, HttpResponse, QueryDict
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+
+from catalog import selectors
+from catalog.filters import parse_card_filters, parse_ordering
+from catalog.selectors import ORDERINGS, Search, SearchPage
+from catalog.serializers import CardSerializer, SearchResultSerializer
+from catalog.views._products import JSON, page_request
+from core.exceptions import InvalidParameterError
+from core.pagination import list_scope, page_links, parse_cursor
+from core.permissions import Anyone
+from core.sparse import parse_member_names, select_members
+from core.views import ApiView
+
+MAX_QUERY_LENGTH = 200
+RELEVANCE = "relevance"
+SEARCH_PARAMS = frozenset({"q", "ordering", "facets"})
+
+
+class SearchView(ApiView):
+    permission_classes = [Anyone]
+    serializer_class = CardSerializer
+
+    @extend_schema(summary="Search products", responses=SearchResultSerializer)
+    def get(self, request: Request) -> HttpResponse:
+        return search_products(request)
+
+
+def search_products(request: Request | HttpRequest) -> HttpResponse:
+    text = parse_query(request.GET)
+    filters = parse_card_filters(request.GET, besides=SEARCH_PARAMS)
+    ordering = ORDERINGS.get(parse_ordering(request.GET, default=RELEVANCE))
+    scope = list_scope(request)
+    cursor = parse_cursor(request, scope=scope)
+    page = page_request(request, cursor)
+    if cursor is None:
+        found = selectors.search_cards(
+            text, filters=filters, ordering=ordering, limit=page.limit
+        )
+    else:
+        words, is_corrected, by_likeness = cursor.position[:3]
+        search = Search(tuple(words), is_corrected, by_likeness)
+        found = selectors.continue_search(
+            search, filters=filters, ordering=ordering, page=page
+        )
+    return search_response(request, found, scope=scope)
+
+
+def parse_query(params: QueryDict) -> str:
+    text = params.get("q", "")
+    if not text.strip() or len(text) > MAX_QUERY_LENGTH:
+        raise InvalidParameterError(
+            f"Say what to look for, in at most {MAX_QUERY_LENGTH} characters.",
+            parameter="q",
+        )
+    return text
+
+
+def search_response(
+    request: Request | HttpRequest, found: SearchPage, *, scope: str
+) -> HttpResponse:
+    search = found.search
+    position: list[Any] | None = None
+    if found.page.next:
+        settled = [list(search.words), search.is_corrected, search.by_likeness]
+        position = [*settled, *found.page.next]
+    links = page_links(
+        request, next_position=position, previous_position=None, scope=scope
+    )
+    tail: dict[str, Any] = {
+        "facets": {},
+        "corrected_query": " ".join(search.words) if search.is_corrected else None,
+        "total": found.total,
+        "next": links.next,
+    }
+    body = b'{"results":[%b],%b' % (
+        b",".join(_results(request, found)),
+        orjson.dumps(tail)[1:],
+    )
+    response = HttpResponse(body, content_type=JSON)
+    if links.next:
+        response.headers["Link"] = links.header()
+    return response
+
+
+def _results(request: Request | HttpRequest, found: SearchPage) -> list[bytes]:
+    cards = [card.encode() for card in found.page.cards]
+    if "fields" not in request.GET:
+        return cards
+    names = parse_member_names(request.GET["fields"])
+    return [orjson.dumps(select_members(orjson.loads(card), names)) for card in cards]
