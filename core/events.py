@@ -1,7 +1,7 @@
 """Publish facts inside a transaction; the outbox delivers them after it."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, ClassVar
@@ -52,14 +52,26 @@ def publish(event: Event) -> None:
 
     :raises RuntimeError: outside a transaction, where the two could part.
     """
+    publish_all([event])
+
+
+def publish_all(events: Collection[Event]) -> None:
+    """Record many facts by one statement; otherwise like ``publish``."""
+    if not events:
+        return
     if not connection.in_atomic_block:
-        raise RuntimeError(f"{event.name} published outside a transaction.")
-    payload = orjson.loads(orjson.dumps(asdict(event)))
-    OutboxEvent.objects.create(
-        name=event.name, aggregate_id=str(payload[event.aggregate]), payload=payload
-    )
+        names = ", ".join(sorted({event.name for event in events}))
+        raise RuntimeError(f"{names} published outside a transaction.")
+    OutboxEvent.objects.bulk_create([_record(event) for event in events])
     if not any(entry[1] is nudge_relay for entry in connection.run_on_commit):
         transaction.on_commit(nudge_relay, robust=True)
+
+
+def _record(event: Event) -> OutboxEvent:
+    payload = orjson.loads(orjson.dumps(asdict(event)))
+    return OutboxEvent(
+        name=event.name, aggregate_id=str(payload[event.aggregate]), payload=payload
+    )
 
 
 def nudge_relay() -> None:
