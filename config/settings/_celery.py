@@ -8,6 +8,7 @@ ROUTES = {
     "core.tasks.beat_heart": {"queue": "critical"},
     "core.tasks.prune_outbox": {"queue": "bulk"},
     "core.tasks.forget_idempotency_keys": {"queue": "bulk"},
+    "inventory.tasks.sweep_reservations": {"queue": "critical"},
 }
 
 # Everything that happens by itself: task → seconds between two runs. Each is a sweep
@@ -17,6 +18,7 @@ SCHEDULE = {
     "core.tasks.beat_heart": 10,
     "core.tasks.prune_outbox": 60 * 60,
     "core.tasks.forget_idempotency_keys": 10 * 60,
+    "inventory.tasks.sweep_reservations": 30,
 }
 
 BROKER_OPTIONS = {
