@@ -86,14 +86,6 @@ class UnknownVariantError(DomainError):
     cure = "Look the variant up in the catalogue."
 
 
-class UnknownStockError(DomainError):
-    code = "unknown_stock"
-    kind = ErrorKind.NOT_FOUND
-    title = "No such stock row"
-    cause = "No stock row has this id."
-    cure = "List the rows with `GET /stock`."
-
-
 class WarehouseCodeTakenError(DomainError):
     code = "warehouse_code_taken"
     kind = ErrorKind.CONFLICT

@@ -1,11 +1,13 @@
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import F, QuerySet
 
 from inventory.constants import SWEEP_DEADLINE
+from inventory.models import Movement, Reservation, Stock
 
 AVAILABLE = """
 SELECT stock.variant_id,
@@ -33,6 +35,50 @@ def available_quantities(
         cursor.execute(AVAILABLE, [now, list(variant_ids)])
         found = dict(cursor.fetchall())
     return {variant_id: found.get(variant_id, 0) for variant_id in variant_ids}
+
+
+def stock_matching(
+    *,
+    sku: str | None = None,
+    variant_id: UUID | None = None,
+    warehouse: str | None = None,
+    low: bool | None = None,
+) -> QuerySet[Stock]:
+    rows = Stock.objects.with_labels()
+    if low is not None:
+        rows = rows.low() if low else rows.exclude(pk__in=Stock.objects.low())
+    return rows.filter(
+        **_given(variant__sku=sku, variant_id=variant_id, warehouse__code=warehouse)
+    )
+
+
+def movements_matching(**filters: str | UUID | None) -> QuerySet[Movement]:
+    """Filter the ledger by what a line says, or by the stock row that it changed."""
+    return Movement.objects.annotate(**OF_STOCK).filter(**_filters(filters))
+
+
+def reservations_matching(**filters: str | UUID | None) -> QuerySet[Reservation]:
+    return Reservation.objects.annotate(**OF_STOCK).filter(**_filters(filters))
+
+
+OF_STOCK = {
+    "variant_id": F("stock__variant_id"),
+    "sku": F("stock__variant__sku"),
+    "warehouse_code": F("stock__warehouse__code"),
+}
+LOOKUPS = {
+    "sku": "stock__variant__sku",
+    "variant_id": "stock__variant_id",
+    "warehouse": "stock__warehouse__code",
+}
+
+
+def _filters(given: Mapping[str, str | UUID | None]) -> dict[str, str | UUID]:
+    return _given(**{LOOKUPS.get(name, name): value for name, value in given.items()})
+
+
+def _given(**values: str | UUID | None) -> dict[str, str | UUID]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,8 @@ class _Shelves:
 @transaction.atomic
 def adjust_stock(
     *,
-    variant_id: UUID,
+    variant_id: UUID | None = None,
+    sku: str | None = None,
     warehouse_code: str,
     change: int | None = None,
     counted: int | None = None,
@@ -61,15 +62,18 @@ def adjust_stock(
 ) -> Stock:
     """Add ``change`` units, or set what was ``counted``, and write down the difference.
 
+    The variant is named by its id or its SKU.
+
     :raises StockChangedError: if there are not ``expected_on_hand`` units.
     :raises StockBelowReservedError: if fewer units would be left than buyers hold.
     """
     if (change is None) == (counted is None):
         raise TypeError("Give either change or counted.")
-    if not catalog_selectors.variant_exists(variant_id):
-        raise UnknownVariantError
-    shelves = _lock_shelves(warehouse_code, [variant_id], now=now)
-    stock = shelves.here[variant_id]
+    if (variant_id is None) == (sku is None):
+        raise TypeError("Give either variant_id or sku.")
+    found_id = _find_variant(variant_id, sku)
+    shelves = _lock_shelves(warehouse_code, [found_id], now=now)
+    stock = shelves.here[found_id]
     if expected_on_hand is not None and stock.on_hand != expected_on_hand:
         raise StockChangedError(on_hand=stock.on_hand)
 
@@ -124,6 +128,14 @@ def set_counted_in_bulk(
         new_variant_ids=shelves.new_variant_ids,
     )
     return raised
+
+
+def _find_variant(variant_id: UUID | None, sku: str | None) -> UUID:
+    if sku is not None:
+        variant_id = catalog_selectors.variant_ids_by_sku([sku]).get(sku)
+    if variant_id is None or not catalog_selectors.variant_exists(variant_id):
+        raise UnknownVariantError
+    return variant_id
 
 
 def _lock_shelves(

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import connection
 
 from catalog import services as catalog_services
-from core.events import Event, publish
+from core.events import Event, publish_all
 from core.ids import uuid7
 from core.locking import lock_wait
 from inventory.events import StockBack, StockLow, StockOut
@@ -221,8 +221,7 @@ def announce(
     ]
     if changes:
         catalog_services.set_availability(changes=changes)
-    for event in events:
-        publish(event)
+    publish_all(events)
 
 
 def _sellable(rows: Iterable[LockedStock]) -> dict[UUID, int]:
