@@ -1,8 +1,9 @@
+from datetime import datetime
 from uuid import uuid4
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Func, Q
 from django.utils import timezone
 
 from core.ids import uuid7
@@ -21,6 +22,9 @@ class ShippingOption(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def serves(self, country: str) -> bool:
+        return not self.countries or country in self.countries
 
 
 class ShippingRate(models.Model):
@@ -50,6 +54,7 @@ class Cart(models.Model):
 
     class State(models.TextChoices):
         OPEN = "open"
+        # Its order waits for the payment or has it; a declined payment opens it again.
         CHECKED_OUT = "checked_out"
         MERGED = "merged"
 
@@ -70,8 +75,19 @@ class Cart(models.Model):
     shipping_option = models.ForeignKey(
         ShippingOption, on_delete=models.SET_NULL, null=True, blank=True
     )
+    # When the addresses were given: of two merged carts, the newer ones win.
+    addressed_at = models.DateTimeField(null=True, blank=True)
     note = models.TextField(blank=True, default="")
-    reserved_until = models.DateTimeField(null=True, blank=True)
+    # What the stock is held under, while it is; a new one for every hold.
+    hold_reference = models.UUIDField(null=True, blank=True, editable=False)
+    # Of the latest hold, also after a change of the lines gave it up.
+    held_until = models.DateTimeField(null=True, blank=True)
+    holds_taken = models.PositiveSmallIntegerField(default=0, editable=False)
+    # The order that it became or tried to become; read under the lock of this row.
+    order_id = models.UUIDField(null=True, blank=True, editable=False)
+    merged_into = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -88,9 +104,16 @@ class Cart(models.Model):
     def __str__(self) -> str:
         return f"cart of {self.updated_at:%Y-%m-%d}"
 
+    def is_held(self, now: datetime) -> bool:
+        return (
+            self.hold_reference is not None
+            and self.held_until is not None
+            and self.held_until > now
+        )
+
 
 class CartItem(models.Model):
-    """A line. Two lines may name one variant; their demand is summed."""
+    """A line. Merging carts may leave two lines of one variant; their demand is summed."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     cart = models.ForeignKey(Cart, on_delete=models.CASCADE, related_name="items")
@@ -134,9 +157,51 @@ class Order(models.Model):
         FULFILLED = "fulfilled"
         RETURNED = "returned"
 
+    STATUS_TRANSITIONS = {
+        Status.OPEN: {Status.COMPLETED, Status.CANCELED},
+        Status.COMPLETED: set(),
+        Status.CANCELED: set(),
+    }
+    PAYMENT_TRANSITIONS = {
+        PaymentStatus.PENDING: {
+            PaymentStatus.AUTHORIZED,
+            PaymentStatus.PAID,
+            PaymentStatus.FAILED,
+            PaymentStatus.VOIDED,
+        },
+        PaymentStatus.AUTHORIZED: {PaymentStatus.PAID, PaymentStatus.VOIDED},
+        PaymentStatus.PAID: {
+            PaymentStatus.PARTIALLY_REFUNDED,
+            PaymentStatus.REFUNDED,
+        },
+        PaymentStatus.PARTIALLY_REFUNDED: {PaymentStatus.REFUNDED},
+        PaymentStatus.REFUNDED: set(),
+        # The buyer tries again with another attempt.
+        PaymentStatus.FAILED: {PaymentStatus.PENDING},
+        PaymentStatus.VOIDED: set(),
+    }
+    FULFILLMENT_TRANSITIONS = {
+        FulfillmentStatus.UNFULFILLED: {
+            FulfillmentStatus.PARTIALLY_FULFILLED,
+            FulfillmentStatus.FULFILLED,
+        },
+        FulfillmentStatus.PARTIALLY_FULFILLED: {
+            FulfillmentStatus.FULFILLED,
+            FulfillmentStatus.RETURNED,
+        },
+        FulfillmentStatus.FULFILLED: {FulfillmentStatus.RETURNED},
+        FulfillmentStatus.RETURNED: set(),
+    }
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     # "SW-100001", from a sequence: numbers may have gaps, never doubles.
-    number = models.CharField(max_length=32, unique=True)
+    number = models.CharField(
+        max_length=32,
+        unique=True,
+        editable=False,
+        db_default=Func(template="'SW-' || nextval('orders_order_number')"),
+    )
+    # One order per cart, whatever races: a declined one is taken up again.
     cart_id = models.UUIDField(unique=True)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -192,6 +257,13 @@ class Order(models.Model):
     def __str__(self) -> str:
         return self.number
 
+    @property
+    def is_cancelable(self) -> bool:
+        return (
+            self.status == self.Status.OPEN
+            and self.fulfillment_status == self.FulfillmentStatus.UNFULFILLED
+        )
+
 
 class OrderLine(models.Model):
     """A snapshot: later edits of the catalogue must not change what was sold."""
@@ -236,6 +308,21 @@ class Payment(models.Model):
         VOIDED = "voided"
         REFUNDED = "refunded"
 
+    TRANSITIONS = {
+        Status.PENDING: {
+            Status.AUTHORIZED,
+            Status.CAPTURED,
+            Status.FAILED,
+            Status.VOIDED,
+        },
+        Status.AUTHORIZED: {Status.CAPTURED, Status.VOIDED},
+        Status.CAPTURED: {Status.REFUNDED},
+        # Taken for failed, and the provider says otherwise: it is reversed at once.
+        Status.FAILED: {Status.AUTHORIZED, Status.CAPTURED},
+        Status.VOIDED: set(),
+        Status.REFUNDED: set(),
+    }
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="payments")
     provider = models.CharField(max_length=32)
@@ -247,9 +334,17 @@ class Payment(models.Model):
     amount = models.BigIntegerField()
     provider_reference = models.CharField(max_length=100, blank=True, default="")
     failure_code = models.CharField(max_length=64, blank=True, default="")
+    # Digest of the request's Idempotency-Key: tells a retry from a second checkout.
+    checkout_key = models.CharField(
+        max_length=64, blank=True, default="", editable=False
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     settled_at = models.DateTimeField(null=True, blank=True)
+    # Set while the provider has to be asked, or has to give the money back.
     next_check_at = models.DateTimeField(null=True, blank=True)
+    checks = models.PositiveIntegerField(default=0, editable=False)
+    # The money is not to be kept; cleared by nobody.
+    reversal_requested_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -264,7 +359,7 @@ class Payment(models.Model):
             models.Index(
                 name="orders_payment_unsettled",
                 fields=["next_check_at"],
-                condition=Q(status="pending"),
+                condition=Q(next_check_at__isnull=False),
             )
         ]
 

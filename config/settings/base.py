@@ -133,6 +133,11 @@ API_VERSIONS = (API_VERSION,)
 # Empty: the simulated provider is not offered.
 PAYMENT_SIMULATOR_URL = env_str("PAYMENT_SIMULATOR_URL")
 PAYMENT_WINDOW_SECONDS = env_int("PAYMENT_WINDOW_SECONDS", 900, minimum=60)
+# Off: a payment is only authorized at checkout, and captured by staff later.
+PAYMENT_AUTO_CAPTURE = env_bool("PAYMENT_AUTO_CAPTURE", default=True)
+CART_MAX_QUANTITY = env_int("CART_MAX_QUANTITY", 99, minimum=1)
+CART_MAX_LINES = env_int("CART_MAX_LINES", 100, minimum=1)
+CART_HOLD_SECONDS = env_int("CART_HOLD_SECONDS", 600, minimum=30)
 LOG_LEVEL = env_str("LOG_LEVEL", "INFO")
 # Empty: whoever reaches /metrics may read it.
 METRICS_TOKEN = env_secret("METRICS_TOKEN")

@@ -1,0 +1,218 @@
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from rest_framework import serializers
+
+from core.money import Money
+from core.serializers import (
+    CountryField,
+    CurrencyField,
+    MoneyField,
+    StrictSerializer,
+)
+from orders.selectors import PricedCart, PricedLine, Problem, QuotedShipping, Totals
+
+# The shop's own limit is a setting and answers quantity_too_high; this one keeps
+# numbers inside what the database can add up.
+MAX_QUANTITY = 1_000_000
+MAX_ITEMS = 200
+
+
+class AddressSerializer(StrictSerializer):
+    full_name = serializers.CharField(max_length=200)
+    company = serializers.CharField(max_length=200, required=False, allow_blank=True)
+    line1 = serializers.CharField(max_length=200)
+    line2 = serializers.CharField(max_length=200, required=False, allow_blank=True)
+    city = serializers.CharField(max_length=100)
+    region = serializers.CharField(max_length=100, required=False, allow_blank=True)
+    postal_code = serializers.CharField(max_length=20)
+    country = CountryField()
+    phone = serializers.RegexField(
+        r"^[0-9+()./ -]*$", max_length=32, required=False, allow_blank=True
+    )
+
+
+class AddCartItemSerializer(StrictSerializer):
+    variant_id = serializers.UUIDField()
+    quantity = serializers.IntegerField(min_value=1, max_value=MAX_QUANTITY, default=1)
+
+
+class ChangeCartItemSerializer(StrictSerializer):
+    quantity = serializers.IntegerField(min_value=1, max_value=MAX_QUANTITY)
+
+
+class OpenCartSerializer(StrictSerializer):
+    currency = CurrencyField(required=False)
+    items = serializers.ListField(
+        child=AddCartItemSerializer(), required=False, max_length=MAX_ITEMS
+    )
+
+    def validate_items(self, items: list[dict[str, Any]]) -> dict[UUID, int]:
+        quantities: dict[UUID, int] = {}
+        for line in items:
+            variant_id = line["variant_id"]
+            quantities[variant_id] = quantities.get(variant_id, 0) + line["quantity"]
+        return quantities
+
+
+class ChangeCartSerializer(StrictSerializer):
+    email = serializers.EmailField(max_length=254, allow_blank=True, required=False)
+    shipping_address = AddressSerializer(allow_null=True, required=False)
+    billing_address = AddressSerializer(
+        allow_null=True, required=False, help_text="Null: the same as for shipping."
+    )
+    shipping_option_id = serializers.UUIDField(allow_null=True, required=False)
+    note = serializers.CharField(max_length=2000, allow_blank=True, required=False)
+
+
+class ThumbnailSerializer(serializers.Serializer[Any]):
+    url = serializers.CharField()
+    alt = serializers.CharField()
+    width = serializers.IntegerField(allow_null=True)
+    height = serializers.IntegerField(allow_null=True)
+
+
+class CartVariantSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    sku = serializers.CharField()
+    title = serializers.CharField()
+    product_title = serializers.CharField()
+    product_slug = serializers.CharField()
+    thumbnail = ThumbnailSerializer(allow_null=True)
+
+
+class CartItemSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    variant_id = serializers.UUIDField()
+    variant = CartVariantSerializer(
+        allow_null=True, help_text="Null once the variant can't be bought any more."
+    )
+    quantity = serializers.IntegerField()
+    unit_price = MoneyField(allow_null=True)
+    total = MoneyField(allow_null=True)
+    available = serializers.IntegerField(
+        help_text="Units that this cart could have at this moment."
+    )
+
+
+class ShippingOptionSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    code = serializers.CharField()
+    name = serializers.CharField()
+    price = MoneyField()
+
+
+class TotalsSerializer(serializers.Serializer[Any]):
+    subtotal = MoneyField()
+    discount = MoneyField()
+    shipping = MoneyField()
+    tax = MoneyField(help_text="To be added. Prices include tax, so it is zero.")
+    total = MoneyField()
+
+
+class CartProblemSerializer(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    detail = serializers.CharField()
+    item_id = serializers.UUIDField(required=False)
+
+
+class CartSerializer(serializers.Serializer[Any]):
+    """A PricedCart as the API shows it.
+
+    The fields describe the shape; ``to_representation`` fills it by hand, since a cart
+    is answered to every click of a buyer. A test holds the two together.
+    """
+
+    id = serializers.UUIDField()
+    currency = serializers.CharField()
+    email = serializers.CharField()
+    items = CartItemSerializer(many=True)
+    shipping_address = AddressSerializer(allow_null=True)
+    billing_address = AddressSerializer(allow_null=True)
+    shipping_option = ShippingOptionSerializer(allow_null=True)
+    note = serializers.CharField()
+    vouchers = serializers.ListField(child=serializers.CharField())
+    totals = TotalsSerializer()
+    problems = CartProblemSerializer(many=True)
+    reserved_until = serializers.DateTimeField(allow_null=True)
+    version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+
+    def to_representation(self, instance: PricedCart) -> dict[str, Any]:
+        cart = instance.cart
+        return {
+            "id": cart.pk,
+            "currency": cart.currency,
+            "email": cart.email,
+            "items": [_line(line) for line in instance.lines],
+            "shipping_address": cart.shipping_address,
+            "billing_address": cart.billing_address,
+            "shipping_option": _shipping(instance.shipping_option),
+            "note": cart.note,
+            "vouchers": [],
+            "totals": totals_shape(instance.totals),
+            "problems": [_problem(problem) for problem in instance.problems],
+            "reserved_until": instant(instance.reserved_until),
+            "version": cart.version,
+            "created_at": instant(cart.created_at),
+        }
+
+
+def _line(line: PricedLine) -> dict[str, Any]:
+    variant = line.variant
+    return {
+        "id": line.id,
+        "variant_id": line.variant_id,
+        "variant": variant
+        and {
+            "id": variant.id,
+            "sku": variant.sku,
+            "title": variant.title,
+            "product_title": variant.product_title,
+            "product_slug": variant.product_slug,
+            "thumbnail": variant.thumbnail,
+        },
+        "quantity": line.quantity,
+        "unit_price": money(line.unit_price),
+        "total": money(line.total),
+        "available": max(0, line.available),
+    }
+
+
+def _shipping(option: QuotedShipping | None) -> dict[str, Any] | None:
+    if option is None:
+        return None
+    return {
+        "id": option.id,
+        "code": option.code,
+        "name": option.name,
+        "price": money(option.price),
+    }
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    shape: dict[str, Any] = {"code": problem.code, "detail": problem.detail}
+    if problem.item_id is not None:
+        shape["item_id"] = problem.item_id
+    return shape
+
+
+def totals_shape(totals: Totals) -> dict[str, Any]:
+    return {
+        "subtotal": money(totals.subtotal),
+        "discount": money(totals.discount),
+        "shipping": money(totals.shipping),
+        "tax": money(totals.tax),
+        "total": money(totals.total),
+    }
+
+
+def money(value: Money | None) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    return {"amount": value.amount, "currency": value.currency}
+
+
+def instant(value: datetime | None) -> str | None:
+    return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}" if value else None

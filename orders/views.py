@@ -1,0 +1,210 @@
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ViewSetMixin
+
+from accounts.auth import current_user
+from core.conditional import StaleVersionError, expected_version, set_etag
+from core.permissions import Anyone
+from core.serializers import StrictSerializer
+from core.views import ApiView
+from inventory.exceptions import InsufficientStockError
+from orders import selectors, services
+from orders.exceptions import (
+    CartAlreadyCheckedOutError,
+    CartItemNotFoundError,
+    CartNotFoundError,
+    HoldNotExtendableError,
+    QuantityTooHighError,
+    ShippingOptionUnavailableError,
+    TooManyLinesError,
+    VariantUnavailableError,
+)
+from orders.serializers import (
+    AddCartItemSerializer,
+    CartSerializer,
+    ChangeCartItemSerializer,
+    ChangeCartSerializer,
+    OpenCartSerializer,
+    ShippingOptionSerializer,
+)
+from orders.services import Shopper
+
+_ITEM_PROBLEMS = (
+    QuantityTooHighError,
+    TooManyLinesError,
+    VariantUnavailableError,
+    InsufficientStockError,
+)
+_CHANGE_PROBLEMS = (CartNotFoundError, CartAlreadyCheckedOutError, StaleVersionError)
+
+
+def shopper_of(request: Request) -> Shopper:
+    if not request.user.is_authenticated:
+        return Shopper()
+    user = current_user(request)
+    return Shopper(user_id=user.pk, email=user.email)
+
+
+def validated(serializer: type[StrictSerializer], request: Request) -> dict[str, Any]:
+    data = serializer(data=request.data)
+    data.is_valid(raise_exception=True)
+    values: dict[str, Any] = data.validated_data
+    return values
+
+
+def seen_version(request: Request) -> int | None:
+    """Return the version of If-Match, which carts honour but don't ask for."""
+    if request.META.get("HTTP_IF_MATCH", "").strip() in {"", "*"}:
+        return None
+    return expected_version(request)
+
+
+class CartViewSet(ViewSetMixin, ApiView):
+    """A guest reaches his cart by its id, which is a secret; a user only his own."""
+
+    permission_classes = [Anyone]
+    serializer_class = CartSerializer
+    problems = {
+        "create": _ITEM_PROBLEMS,
+        "retrieve": (CartNotFoundError,),
+        "partial_update": (*_CHANGE_PROBLEMS, ShippingOptionUnavailableError),
+        "add_item": (*_CHANGE_PROBLEMS, *_ITEM_PROBLEMS),
+        "change_item": (*_CHANGE_PROBLEMS, *_ITEM_PROBLEMS, CartItemNotFoundError),
+        "remove_item": (*_CHANGE_PROBLEMS, CartItemNotFoundError),
+        "shipping_options": (CartNotFoundError,),
+        "reserve": (*_CHANGE_PROBLEMS, HoldNotExtendableError, InsufficientStockError),
+    }
+
+    def idempotency_scope(self, request: Request) -> str:
+        cart_id = self.kwargs.get("cart_id")
+        return f"cart:{cart_id}" if cart_id else super().idempotency_scope(request)
+
+    def create(self, request: Request) -> Response:
+        """Start a cart, with items if you like.
+
+        A signed-in user has one open cart: it is answered with 200, and the items join
+        it. A new cart is answered with 201.
+        """
+        wanted = validated(OpenCartSerializer, request)
+        cart, is_new = services.open_cart(
+            shopper=shopper_of(request),
+            currency=wanted.get("currency"),
+            quantities=wanted.get("items", {}),
+            now=timezone.now(),
+        )
+        status = HTTPStatus.CREATED if is_new else HTTPStatus.OK
+        return cart_response(cart, status)
+
+    def retrieve(self, request: Request, cart_id: UUID) -> Response:
+        """Read a cart with today's prices, stock and problems."""
+        shopper = shopper_of(request)
+        return cart_response(
+            selectors.get_cart(
+                cart_id=cart_id, user_id=shopper.user_id, now=timezone.now()
+            )
+        )
+
+    def partial_update(self, request: Request, cart_id: UUID) -> Response:
+        """Set the address, the e-mail address, the shipping option or a note."""
+        return cart_response(
+            services.change_cart(
+                cart_id=cart_id,
+                shopper=shopper_of(request),
+                changes=validated(ChangeCartSerializer, request),
+                expected_version=seen_version(request),
+                now=timezone.now(),
+            )
+        )
+
+    def add_item(self, request: Request, cart_id: UUID) -> Response:
+        """Add a variant; if it is there already, its line's quantity rises."""
+        wanted = validated(AddCartItemSerializer, request)
+        return cart_response(
+            services.add_cart_item(
+                cart_id=cart_id,
+                shopper=shopper_of(request),
+                variant_id=wanted["variant_id"],
+                quantity=wanted["quantity"],
+                expected_version=seen_version(request),
+                now=timezone.now(),
+            )
+        )
+
+    def change_item(self, request: Request, cart_id: UUID, item_id: UUID) -> Response:
+        """Set a line's quantity, which also accepts its present price."""
+        wanted = validated(ChangeCartItemSerializer, request)
+        return cart_response(
+            services.change_cart_item(
+                cart_id=cart_id,
+                shopper=shopper_of(request),
+                item_id=item_id,
+                quantity=wanted["quantity"],
+                expected_version=seen_version(request),
+                now=timezone.now(),
+            )
+        )
+
+    def remove_item(self, request: Request, cart_id: UUID, item_id: UUID) -> Response:
+        """Take a line out of the cart."""
+        return cart_response(
+            services.remove_cart_item(
+                cart_id=cart_id,
+                shopper=shopper_of(request),
+                item_id=item_id,
+                expected_version=seen_version(request),
+                now=timezone.now(),
+            )
+        )
+
+    def shipping_options(self, request: Request, cart_id: UUID) -> Response:
+        """List what can be chosen for the cart's country and currency."""
+        options = selectors.shipping_options_for(
+            cart_id=cart_id, user_id=shopper_of(request).user_id
+        )
+        return Response({"results": ShippingOptionSerializer(options, many=True).data})
+
+    def reserve(self, request: Request, cart_id: UUID) -> Response:
+        """Hold the stock until ``reserved_until``; once more extends it, once."""
+        return cart_response(
+            services.reserve_cart(
+                cart_id=cart_id, shopper=shopper_of(request), now=timezone.now()
+            )
+        )
+
+
+class OwnCartViewSet(ViewSetMixin, ApiView):
+    permission_classes = [IsAuthenticated]
+    serializer_class = CartSerializer
+    problems = {
+        "retrieve": (CartNotFoundError,),
+        "claim": (CartNotFoundError, CartAlreadyCheckedOutError, TooManyLinesError),
+    }
+
+    def retrieve(self, request: Request) -> Response:
+        """Read your open cart."""
+        user = current_user(request)
+        return cart_response(
+            selectors.get_open_cart(user_id=user.pk, now=timezone.now())
+        )
+
+    def claim(self, request: Request, cart_id: UUID) -> Response:
+        """Make a guest's cart yours, merged into the one that you have."""
+        return cart_response(
+            services.claim_cart(
+                cart_id=cart_id, shopper=shopper_of(request), now=timezone.now()
+            )
+        )
+
+
+def cart_response(
+    cart: selectors.PricedCart, status: HTTPStatus = HTTPStatus.OK
+) -> Response:
+    response = Response(CartSerializer(cart).data, status=status)
+    set_etag(response, cart.cart.version)
+    return response
