@@ -14,7 +14,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: install ## Run the whole shop on PORT (8000) until Ctrl-C
-	@PORT=$(PORT) $(BIN)/python manage.py up --tethered
+	@PORT=$(PORT) exec $(BIN)/python manage.py up --tethered
 
 test: install-dev ## Run all tests in parallel, on servers of their own
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q $(ARGS)

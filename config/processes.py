@@ -99,6 +99,9 @@ def main() -> None:
     options = parser.parse_args()
     if options.tethered:
         tether(signal.SIGTERM)
+        if options.name != "web":
+            # On a laptop the pages come first, above all while everything starts.
+            os.nice(5)
     os.chdir(BASE_DIR)
     words = command(options.name, options.host, options.port)
     os.execv(words[0], words)  # noqa: S606 - becomes the server, without a shell
@@ -111,7 +114,7 @@ def _granian(interface: str, application: str, host: str, port: int) -> list[str
         # Without it granian waits for ever for a worker that is told to stop while it imports.
         *("--workers-kill-timeout", "3"),
         "--respawn-failed-workers",
-        *("--log-level", "warning"),
+        *("--log-level", "error"),
     ]
 
 
