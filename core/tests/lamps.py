@@ -1,5 +1,6 @@
 """An event and its handlers, for tests whose processes must know them too."""
 
+import time
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,6 +15,8 @@ class LampLit(Event):
 
     lamp_id: str
     brightness: int = 1
+    # How long the handler takes, to be killed meanwhile.
+    seconds: float = 0.0
 
 
 @subscribe(LampLit)
@@ -24,3 +27,4 @@ def note_light(delivered: Delivered) -> None:
         action="lit",
         after={"brightness": delivered.payload["brightness"]},
     )
+    time.sleep(delivered.payload["seconds"])
