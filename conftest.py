@@ -8,6 +8,7 @@ from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import User
+from core.bytes_store import raise_generation
 
 TRUNCATE_TRIGGERS = r"""
 SELECT format('ALTER TABLE %s DISABLE TRIGGER %I', tgrelid::regclass, tgname)
@@ -65,3 +66,10 @@ def staff(db: None) -> Callable[..., User]:
         return user
 
     return make
+
+
+@pytest.fixture
+def bytes_cache(settings: Any) -> None:
+    """Turn on the cache of public answers, which tests that roll back go without."""
+    settings.BYTES_CACHE = True
+    raise_generation("catalog")

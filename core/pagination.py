@@ -21,7 +21,6 @@ from rest_framework.views import APIView
 
 from core.errors import DomainError, ErrorKind
 from core.exceptions import InvalidParameterError
-from core.sparse import parse_member_names, select_members
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
@@ -164,22 +163,13 @@ def page_response(
     scope: str,
     count: int | None = None,
 ) -> HttpResponse:
-    """Join finished JSON fragments to a list's envelope without parsing them.
-
-    Only ``?fields=`` has to read them.
-    """
+    """Join finished JSON fragments to a list's envelope without parsing them."""
     links = page_links(
         request,
         next_position=next_position,
         previous_position=previous_position,
         scope=scope,
     )
-    if "fields" in request.GET:
-        names = parse_member_names(request.GET["fields"])
-        results_bytes = [
-            orjson.dumps(select_members(orjson.loads(row), names))
-            for row in results_bytes
-        ]
     head = orjson.dumps({"next": links.next, "previous": links.previous})
     counted = b"" if count is None else b',"count":%d' % count
     body = b"%b%b,%b%b]}" % (

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
 from typing import Any, ClassVar
 
+import orjson
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
@@ -139,7 +140,7 @@ class ApiView(APIView):
         return self.problems
 
     def _finish(self, request: Request, response: Any) -> Any:
-        if isinstance(response, Response) and request.method in {"GET", "HEAD"}:
+        if request.method in {"GET", "HEAD"}:
             self._reduce(request, response)
         self.finalize_response(request, response, *self.args, **self.kwargs)
         if isinstance(response, Response):
@@ -148,10 +149,15 @@ class ApiView(APIView):
         patch_vary_headers(response, ("Accept", "API-Version"))
         return _conditional(request, response)
 
-    def _reduce(self, request: Request, response: Response) -> None:
-        if response.status_code == HTTPStatus.OK and "fields" in request.GET:
-            names = parse_member_names(request.GET["fields"])
+    def _reduce(self, request: Request, response: Any) -> None:
+        if response.status_code != HTTPStatus.OK or "fields" not in request.GET:
+            return
+        names = parse_member_names(request.GET["fields"])
+        if isinstance(response, Response):
             response.data = select_members(response.data, names)
+        elif response.headers.get("Content-Type") == "application/json":
+            content = select_members(orjson.loads(response.content), names)
+            response.content = orjson.dumps(content)
 
     @property
     def default_response_headers(self) -> dict[str, str]:

@@ -77,6 +77,9 @@ REDIS_URL = env_str("REDIS_URL") or embedded.redis_url(VAR_DIR)
 DATABASE_POOL_SIZE = env_int("DATABASE_POOL_SIZE", 16, minimum=1)
 DATABASES = {"default": database(DATABASE_URL, pool_size=DATABASE_POOL_SIZE)}
 CACHES = caches(REDIS_URL)
+# Public reads as bytes: in Valkey, and up to so much in each process.
+BYTES_CACHE = env_bool("BYTES_CACHE", default=True)
+BYTES_CACHE_MAX_BYTES = env_int("BYTES_CACHE_MEGABYTES", 64, minimum=1) * 1_048_576
 globals().update(celery_settings(REDIS_URL))
 
 SIMPLE_JWT = _jwt.SIMPLE_JWT

@@ -22,3 +22,5 @@ STORAGES = {
 # Nothing is collected for tests; look files up when they are asked for.
 WHITENOISE_AUTOREFRESH = True
 WHITENOISE_USE_FINDERS = True
+# Most tests roll back, and what never commits raises no generation.
+BYTES_CACHE = False

@@ -1,5 +1,6 @@
 """Views that misbehave on purpose, for the tests of what every view inherits."""
 
+import time
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -12,6 +13,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 
 from config import urls as config_urls
+from core.bytes_cache import public_bytes
 from core.conditional import expected_version, set_etag
 from core.exceptions import ConflictError
 from core.permissions import Anyone, requires
@@ -135,9 +137,11 @@ builds: list[Any] = []
 class PublicView(ApiView):
     permission_classes = [Anyone]
     query_params = {"q"}
+    seconds = 0.0
 
     def get(self, request):
         builds.append(request)
+        time.sleep(PublicView.seconds)
         return Response({"names": list(Group.objects.values_list("name", flat=True))})
 
 
@@ -152,6 +156,7 @@ urlpatterns = [
     path("api/t/groups", GroupViewSet.as_view({"get": "list"})),
     path("api/t/plain", plain_refusal),
     path("api/t/raised", plain_conflict),
+    path("api/t/public", public_bytes(PublicView.as_view())),
     *config_urls.urlpatterns,
 ]
 handler400 = config_urls.handler400

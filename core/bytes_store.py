@@ -1,0 +1,246 @@
+"""Where finished answers are kept: in this process, and in Valkey for all of them.
+
+Valkey is asked with short waits, once, and rested after each failure. Fails open: with
+it out of reach there is no generation, so nothing is found and nothing kept.
+"""
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+import redis
+from django.conf import settings
+from django.http.response import HttpResponseBase
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+# Bounds what a lost generation can do: one that could not be raised while Valkey was
+# away, or that Valkey forgot in a crash.
+_LIFE_SECONDS = 60
+# The shared copies sit in so many slots and no more, whatever clients ask for.
+_SLOTS = 2048
+_MAX_SHARED_BYTES = 131_072
+# A reader waits this long for another's build before it makes its own.
+_WAIT_SECONDS = 5.0
+_CONNECT_SECONDS = 0.25
+_ANSWER_SECONDS = 0.5
+# After a failure nobody asks Valkey again until this has passed.
+_REST_SECONDS = 1.0
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One answer, ready to be sent."""
+
+    content: bytes
+    headers: dict[str, str]
+    made_at: float = field(default_factory=time.monotonic)
+
+    def pack(self, generation: int, key: str) -> bytes:
+        return orjson.dumps([generation, key, self.headers]) + b"\n" + self.content
+
+
+def unpack(packed: bytes, generation: int, key: str) -> Entry | None:
+    """Read a slot; None when another address or generation is in it."""
+    head, _, content = packed.partition(b"\n")
+    found_generation, found_key, headers = orjson.loads(head)
+    if (found_generation, found_key) != (generation, key):
+        return None
+    return Entry(content, headers)
+
+
+@cache
+def _client(url: str) -> "redis.Redis":
+    return redis.Redis.from_url(
+        url,
+        socket_connect_timeout=_CONNECT_SECONDS,
+        socket_timeout=_ANSWER_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+class Rest:
+    """Keeps a server that doesn't answer from costing every request its timeout."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    def begin(self) -> None:
+        if not self.is_on():
+            _logger.warning("Valkey doesn't answer; public reads are built each time.")
+        self._until = time.monotonic() + _REST_SECONDS
+
+    def end(self) -> None:
+        self._until = 0.0
+
+    def is_on(self) -> bool:
+        return time.monotonic() < self._until
+
+
+def raise_generation(namespace: str) -> None:
+    """Forget every answer of the namespace now. With Valkey out, as soon as it is back."""
+    memory.clear(namespace)
+    try:
+        # The clock, not a counter: a number that Valkey lost is never given out again.
+        _client(settings.REDIS_URL).set(_generation_name(namespace), time.time_ns())
+    except redis.RedisError:
+        rest.begin()
+        overdue.add(namespace)
+
+
+def _generation_name(namespace: str) -> str:
+    return f"{settings.CACHES['default']['KEY_PREFIX']}:generation:{namespace}"
+
+
+def _slot_name(namespace: str, key: str) -> str:
+    slot = int.from_bytes(blake2b(key.encode(), digest_size=4).digest()) % _SLOTS
+    return f"{settings.CACHES['default']['KEY_PREFIX']}:bytes:{namespace}:{slot}"
+
+
+def current_generation(namespace: str) -> int | None:
+    """Return the namespace's generation, or None when nobody can say."""
+    if rest.is_on():
+        return None
+    while overdue:
+        raise_generation(overdue.pop())
+        if rest.is_on():
+            return None
+    client = _client(settings.REDIS_URL)
+    name = _generation_name(namespace)
+    try:
+        text: Any = client.get(name)
+        if text is None:
+            client.set(name, time.time_ns(), nx=True)
+            text = client.get(name)
+    except redis.RedisError:
+        rest.begin()
+        return None
+    return None if text is None else int(text)
+
+
+def fetch(namespace: str, generation: int, key: str) -> Entry | None:
+    try:
+        packed: Any = _client(settings.REDIS_URL).get(_slot_name(namespace, key))
+    except redis.RedisError:
+        rest.begin()
+        return None
+    return None if packed is None else unpack(packed, generation, key)
+
+
+def share(namespace: str, generation: int, key: str, entry: Entry) -> None:
+    if len(entry.content) > _MAX_SHARED_BYTES or rest.is_on():
+        return
+    packed = entry.pack(generation, key)
+    try:
+        _client(settings.REDIS_URL).set(
+            _slot_name(namespace, key), packed, ex=_LIFE_SECONDS
+        )
+    except redis.RedisError:
+        rest.begin()
+
+
+class Memory:
+    """The newest generation's entries per namespace, least recently used out first."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._generations: dict[str, int] = {}
+        self._entries: OrderedDict[tuple[str, str], Entry] = OrderedDict()
+        self.size = 0
+
+    def get(self, namespace: str, generation: int, key: str) -> Entry | None:
+        with self._lock:
+            if self._generations.get(namespace) != generation:
+                return None
+            entry = self._entries.get((namespace, key))
+            if entry is None or time.monotonic() - entry.made_at > _LIFE_SECONDS:
+                return None
+            self._entries.move_to_end((namespace, key))
+            return entry
+
+    def put(self, namespace: str, generation: int, key: str, entry: Entry) -> None:
+        with self._lock:
+            if self._generations.get(namespace) != generation:
+                self._drop(namespace)
+                self._generations[namespace] = generation
+            self._remove((namespace, key))
+            self._entries[namespace, key] = entry
+            self.size += _weight(key, entry)
+            while self.size > settings.BYTES_CACHE_MAX_BYTES:
+                self._remove(next(iter(self._entries)))
+
+    def clear(self, namespace: str) -> None:
+        with self._lock:
+            self._drop(namespace)
+
+    def _drop(self, namespace: str) -> None:
+        self._generations.pop(namespace, None)
+        for place in [place for place in self._entries if place[0] == namespace]:
+            self._remove(place)
+
+    def _remove(self, place: tuple[str, str]) -> None:
+        entry = self._entries.pop(place, None)
+        if entry is not None:
+            self.size -= _weight(place[1], entry)
+
+
+def _weight(key: str, entry: Entry) -> int:
+    overhead = 1024  # the objects around the text, roughly
+    return len(entry.content) + len(key) + overhead
+
+
+class Flight:
+    def __init__(self) -> None:
+        self.landed = threading.Event()
+        self.entry: Entry | None = None
+
+
+class Flights:
+    """One build per address and generation at a time in this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._flights: dict[tuple[str, int, str], Flight] = {}
+
+    def lead_or_wait(
+        self,
+        name: tuple[str, int, str],
+        build: Callable[[], Entry | HttpResponseBase],
+    ) -> Entry | HttpResponseBase | None:
+        """Build as the first, or return what the first has built.
+
+        None when the first built nothing to share, or took too long.
+        """
+        with self._lock:
+            flight = self._flights.get(name)
+            leads = flight is None
+            if flight is None:
+                flight = self._flights[name] = Flight()
+        if not leads:
+            flight.landed.wait(_WAIT_SECONDS)
+            return flight.entry
+        try:
+            built = build()
+            if isinstance(built, Entry):
+                flight.entry = built
+            return built
+        finally:
+            with self._lock:
+                del self._flights[name]
+            flight.landed.set()
+
+
+memory = Memory()
+flights = Flights()
+rest = Rest()
+# Namespaces whose generation this process could not raise yet.
+overdue: set[str] = set()

@@ -1,0 +1,258 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import connections, transaction
+from rest_framework.test import APIClient
+
+from core import bytes_store as store
+from core.bytes_cache import PUBLIC, bump_generation
+from core.tests import urls
+
+pytestmark = [
+    pytest.mark.urls("core.tests.urls"),
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("bytes_cache"),
+]
+PATH = "/api/t/public"
+
+
+@pytest.fixture(autouse=True)
+def builds(monkeypatch):
+    urls.builds.clear()
+    monkeypatch.setattr(urls.PublicView, "seconds", 0.0)
+    store.rest.end()
+    store.overdue.clear()
+    yield urls.builds
+    store.rest.end()
+    store.overdue.clear()
+
+
+@transaction.atomic
+def add_group(name):
+    Group.objects.create(name=name)
+    bump_generation()
+
+
+def names(response):
+    return [n for n in response.json()["names"] if n.startswith("g-")]
+
+
+def test_a_second_read_is_not_built(api, builds):
+    first, second = api.get(PATH), api.get(PATH)
+
+    assert len(builds) == 1
+    assert first.content == second.content
+    assert first.headers["ETag"] == second.headers["ETag"]
+    assert second.headers["Cache-Control"] == PUBLIC
+    assert second.headers["Content-Type"] == "application/json"
+    assert second.headers["Vary"] == "Accept, API-Version, Authorization, origin"
+
+
+def test_a_hit_costs_no_query(api, django_assert_num_queries):
+    api.get(PATH)
+
+    with django_assert_num_queries(0):
+        api.get(PATH)
+
+
+def test_another_process_finds_the_shared_copy(api, builds):
+    first = api.get(PATH)
+    store.memory.clear("catalog")
+
+    second = api.get(PATH)
+
+    assert len(builds) == 1
+    assert second.content == first.content
+    assert second.headers["ETag"] == first.headers["ETag"]
+
+
+def test_a_change_is_visible_in_the_next_read(api):
+    for number in range(5):
+        api.get(PATH)
+        add_group(f"g-{number}")
+
+        assert len(names(api.get(PATH))) == number + 1
+
+
+def test_a_change_that_rolls_back_forgets_nothing(api, builds):
+    api.get(PATH)
+
+    with transaction.atomic():
+        bump_generation()
+        transaction.set_rollback(True)
+    api.get(PATH)
+
+    assert len(builds) == 1
+
+
+def test_without_the_bump_a_change_stays_unseen(api):
+    # The control of the tests above: the cache does hold on to what it has.
+    api.get(PATH)
+    Group.objects.create(name="g-unseen")
+
+    assert names(api.get(PATH)) == []
+
+
+def test_who_has_it_gets_304(api):
+    etag = api.get(PATH).headers["ETag"]
+
+    fresh = api.get(PATH, headers={"If-None-Match": f'"other", {etag}'})
+    stale = api.get(PATH, headers={"If-None-Match": '"other"'})
+
+    assert (fresh.status_code, fresh.content, fresh.headers["ETag"]) == (304, b"", etag)
+    assert stale.status_code == 200
+
+
+def test_the_condition_of_the_first_reader_does_not_shape_the_entry(api, builds):
+    etag = api.get(PATH).headers["ETag"]
+    store.raise_generation("catalog")
+
+    assert api.get(PATH, headers={"If-None-Match": etag}).status_code == 304
+    assert api.get(PATH).status_code == 200
+    assert len(builds) == 2
+
+
+def test_addresses_hosts_and_refusals_are_apart(api, builds):
+    api.get(PATH)
+    api.get(f"{PATH}?q=1")
+    api.get(PATH, headers={"Host": "localhost"})
+    assert len(builds) == 3
+
+    for _ in range(2):
+        assert api.get(f"{PATH}?nonsense=1").status_code == 400
+
+
+def test_credentials_pass_through(api, api_as, customer, builds):
+    api.get(PATH)
+
+    response = api_as(customer).get(PATH)
+
+    assert len(builds) == 2
+    assert response.headers["Cache-Control"] == "private, no-store"
+    assert api.get(PATH, headers={"Authorization": "Bearer x"}).status_code == 401
+
+
+def test_a_stampede_builds_once(builds, monkeypatch):
+    monkeypatch.setattr(urls.PublicView, "seconds", 0.3)
+    barrier = threading.Barrier(20)
+
+    def read(_):
+        barrier.wait()
+        try:
+            return APIClient().get(PATH)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(20) as pool:
+        responses = list(pool.map(read, range(20)))
+
+    assert len(builds) == 1
+    assert {r.status_code for r in responses} == {200}
+    assert len({r.content for r in responses}) == 1
+
+
+def test_without_single_flight_a_stampede_builds_often(builds, monkeypatch):
+    # The control: the test above can fail.
+    monkeypatch.setattr(urls.PublicView, "seconds", 0.3)
+    monkeypatch.setattr(store.flights, "lead_or_wait", lambda name, build: build())
+    barrier = threading.Barrier(5)
+
+    def read(_):
+        barrier.wait()
+        try:
+            return APIClient().get(PATH)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(read, range(5)))
+
+    assert len(builds) == 5
+
+
+def test_a_failed_build_lets_the_others_build(builds, monkeypatch):
+    flights = store.Flights()
+    started = threading.Event()
+
+    def fail():
+        started.set()
+        threading.Event().wait(0.2)
+        raise RuntimeError("broken")
+
+    def lead():
+        with pytest.raises(RuntimeError):
+            flights.lead_or_wait(("n", 1, "k"), fail)
+
+    leader = threading.Thread(target=lead)
+    leader.start()
+    started.wait()
+
+    assert flights.lead_or_wait(("n", 1, "k"), lambda: None) is None
+    leader.join()
+
+
+@pytest.fixture
+def no_valkey(settings):
+    # A port where nothing listens.
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+
+
+def test_without_valkey_reads_are_built(api, builds, no_valkey):
+    responses = [api.get(PATH) for _ in range(3)]
+
+    assert [r.status_code for r in responses] == [200, 200, 200]
+    assert len(builds) == 3
+    assert responses[0].headers["Cache-Control"] == PUBLIC
+
+
+def test_without_valkey_a_change_goes_through_and_is_seen(api, no_valkey):
+    api.get(PATH)
+
+    add_group("g-1")
+
+    assert names(api.get(PATH)) == ["g-1"]
+
+
+def test_a_generation_missed_is_raised_when_valkey_is_back(api, settings, builds):
+    url = settings.REDIS_URL
+    api.get(PATH)
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    add_group("g-1")
+
+    settings.REDIS_URL = url
+    store.rest.end()
+
+    assert names(api.get(PATH)) == ["g-1"]
+
+
+def test_memory_is_bounded(settings):
+    settings.BYTES_CACHE_MAX_BYTES = 10_000
+    memory = store.Memory()
+    entry = store.Entry(b"x" * 1000, {})
+
+    for number in range(100):
+        memory.put("catalog", 1, str(number), entry)
+
+    assert memory.size <= 10_000
+    assert memory.get("catalog", 1, "99") is entry
+    assert memory.get("catalog", 1, "0") is None
+
+
+def test_entries_of_another_generation_are_never_found():
+    memory = store.Memory()
+    entry = store.Entry(b"x", {})
+    memory.put("catalog", 1, "k", entry)
+
+    assert memory.get("catalog", 2, "k") is None
+    memory.put("catalog", 2, "other", entry)
+    assert memory.get("catalog", 2, "k") is None
+
+
+def test_a_slot_of_another_address_is_not_taken(api):
+    packed = store.Entry(b"x", {"ETag": '"1"'}).pack(1, "a")
+
+    assert store.unpack(packed, 1, "a").content == b"x"
+    assert store.unpack(packed, 1, "b") is None
+    assert store.unpack(packed, 2, "a") is None
