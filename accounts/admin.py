@@ -74,10 +74,14 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # not g
         formsets: Any,
         change: bool,  # noqa: FBT001 -- Django's signature
     ) -> None:
+        # The service saves the roles, and writes down who changed them.
+        groups = form.cleaned_data.pop("groups", None)
         super().save_related(request, form, formsets, change)
-        if "groups" in form.cleaned_data:
-            roles = [group.name for group in form.cleaned_data["groups"]]
-            services.assign_roles(user_id=form.instance.pk, roles=roles)
+        if groups is not None:
+            roles = [group.name for group in groups]
+            services.assign_roles(
+                user_id=form.instance.pk, roles=roles, actor_id=request.user.pk
+            )
 
 
 @admin.register(Group)

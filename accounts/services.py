@@ -16,6 +16,8 @@ from accounts.exceptions import (
     UnknownRoleError,
 )
 from accounts.models import User
+from accounts.selectors import role_names
+from core import audit
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,15 @@ def create_user(
 
 
 @transaction.atomic
-def assign_roles(*, user_id: UUID, roles: Collection[str]) -> None:
+def assign_roles(
+    *, user_id: UUID, roles: Collection[str], actor_id: UUID | None = None
+) -> None:
     """Make these the user's only roles. All but ``customer`` open the administration.
 
     :raises UnknownRoleError:
     """
     user = User.objects.select_for_update().get(pk=user_id)
+    before = role_names(user)
     groups = list(Group.objects.filter(name__in=roles))
     unknown = sorted(set(roles) - {group.name for group in groups})
     if unknown:
@@ -81,3 +86,11 @@ def assign_roles(*, user_id: UUID, roles: Collection[str]) -> None:
     user.groups.set(groups)
     user.is_staff = user.is_superuser or bool(set(roles) - {Role.CUSTOMER})
     user.save(update_fields=["is_staff", "updated_at"])
+    if before != sorted(roles):
+        audit.record(
+            user,
+            "roles_assigned",
+            before={"roles": before},
+            after={"roles": sorted(roles)},
+            actor_id=actor_id,
+        )

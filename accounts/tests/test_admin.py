@@ -3,6 +3,7 @@ from django.contrib.auth.models import Group
 
 from accounts.models import User
 from accounts.tests.factories import PASSWORD, make_user
+from core.models import AuditEntry
 from core.tests.administration import assert_cost_is_flat
 
 pytestmark = pytest.mark.django_db
@@ -92,6 +93,9 @@ def test_a_change_of_roles_opens_and_closes_the_administration(boss):
     edit(boss, user, groups=groups("support"))
     user.refresh_from_db()
     assert user.is_staff
+    entry = AuditEntry.objects.filter(subject_id=str(user.pk)).latest("id")
+    assert entry.after == {"roles": ["support"]}
+    assert str(entry.actor_id) == boss.session["_auth_user_id"]
 
     edit(boss, user, groups=groups("customer"))
     user.refresh_from_db()

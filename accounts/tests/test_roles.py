@@ -6,6 +6,7 @@ from accounts.constants import Role
 from accounts.exceptions import UnknownRoleError
 from accounts.services import assign_roles
 from accounts.tests.factories import make_user, seed_roles
+from core.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
 ACTIONS = {"view", "add", "change", "delete"}
@@ -86,6 +87,18 @@ def test_assign_roles_replaces_the_roles_and_opens_the_administration():
     assert user.is_staff
     assert user.has_perm("orders.change_order")
     assert not user.has_perm("catalog.add_product")
+
+
+def test_assign_roles_writes_down_who_changed_them():
+    user, boss = make_user(), make_user()
+
+    for _ in range(2):
+        assign_roles(user_id=user.pk, roles=["support"], actor_id=boss.pk)
+
+    entries = AuditEntry.objects.filter(subject_id=str(user.pk), actor_id=boss.pk)
+    assert [(entry.before, entry.after) for entry in entries] == [
+        ({"roles": ["customer"]}, {"roles": ["support"]})
+    ]
 
 
 def test_assign_roles_closes_the_administration_to_a_mere_customer():
