@@ -3,6 +3,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
 from core.administration import ReadOnlyAdmin, ReadOnlyInline
 from core.outbox import MAX_ATTEMPTS
@@ -68,7 +69,9 @@ class DeliveryAdmin(ReadOnlyAdmin):
         self.call_service(
             request,
             deliveries,
-            lambda delivery: services.retry_delivery(delivery_id=delivery.pk),
+            lambda delivery: services.retry_delivery(
+                delivery_id=delivery.pk, now=timezone.now()
+            ),
             done="Queued again",
         )
 

@@ -1,3 +1,4 @@
+from datetime import datetime
 from email.utils import parseaddr
 from uuid import UUID
 
@@ -5,8 +6,10 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts import selectors as accounts_selectors
+from core import outbox
 from core.events import publish
 from core.ids import uuid7
+from core.models import OutboxDelivery
 from notifications.constants import Kind
 from notifications.events import DeliveryQueued
 from notifications.exceptions import DeliveryNotRetryableError
@@ -48,12 +51,17 @@ def _mail_domain() -> str:
 
 
 @transaction.atomic
-def retry_delivery(*, delivery_id: UUID) -> None:
-    """Queue a message again whose attempts are used up.
+def retry_delivery(*, delivery_id: UUID, now: datetime) -> None:
+    """Give a message its attempts back.
 
     :raises DeliveryNotRetryableError: when it isn't waiting any more.
     """
     delivery = Delivery.objects.select_for_update().get(pk=delivery_id)
     if delivery.state != Delivery.State.QUEUED:
         raise DeliveryNotRetryableError(f"It is {delivery.state}.")
-    publish(DeliveryQueued(delivery_id=delivery.pk))
+    Delivery.objects.filter(pk=delivery.pk).update(attempts=0)
+    dead = OutboxDelivery.objects.dead().filter(aggregate_id=str(delivery.pk))
+    if not outbox.retry_dead(
+        delivery_ids=list(dead.values_list("pk", flat=True)), now=now
+    ):
+        publish(DeliveryQueued(delivery_id=delivery.pk))

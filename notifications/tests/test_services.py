@@ -156,7 +156,7 @@ def test_record_outcome_never_moves_a_state_down(current, to):
 def test_retry_delivery_queues_it_again():
     delivery = notify()
 
-    services.retry_delivery(delivery_id=delivery.pk)
+    services.retry_delivery(delivery_id=delivery.pk, now=NOW)
 
     events = OutboxEvent.objects.filter(name="notifications.delivery_queued")
     assert [event.aggregate_id for event in events] == [str(delivery.pk)] * 2
@@ -168,4 +168,4 @@ def test_retry_delivery_refuses_what_is_not_waiting(state):
     Delivery.objects.update(state=state, sent_at=NOW)
 
     with pytest.raises(DeliveryNotRetryableError):
-        services.retry_delivery(delivery_id=delivery.pk)
+        services.retry_delivery(delivery_id=delivery.pk, now=NOW)
