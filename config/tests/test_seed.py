@@ -1,0 +1,90 @@
+from datetime import UTC, datetime
+
+import pytest
+from django.core.files.storage import default_storage
+from django.core.management import CommandError, call_command
+from django.db import transaction
+
+from catalog.models import Category, Price, Product, ProductCard, Variant
+from config.demo.pictures import SHAPES, product_svg
+from config.demo.shop import open_demo_shop
+from inventory.models import Stock, Warehouse
+from inventory.selectors import ledger_problems
+from orders.models import Order, OrderLine
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _pictures_in_a_folder_of_their_own(settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
+
+
+def test_seed_opens_a_shop_that_looks_like_one_and_adds_up(db):
+    summary = open_demo_shop(now=NOW)
+
+    assert (summary.products, summary.customers) == (120, 12)
+    assert Category.objects.exclude(parent=None).count() == 10
+    assert Warehouse.objects.count() == 2
+    assert set(Price.objects.values_list("currency", flat=True)) == {"EUR", "USD"}
+    assert ProductCard.objects.filter(is_default=True).count() == 120
+    assert Order.objects.count() == summary.orders > 100
+    assert not Order.objects.filter(placed_at__gt=NOW).exists()
+    assert list(ledger_problems(now=NOW)) == []
+    url = Product.objects.get(slug="stoneware-mug").images.get(position=0).url
+    with default_storage.open(url.removeprefix("/media/")) as picture:
+        assert picture.read().startswith(b"<svg")
+
+
+def contents():
+    return (
+        list(Product.objects.order_by("slug").values_list("slug", "title", "tags")),
+        list(Variant.objects.order_by("sku").values_list("sku", "option_values")),
+        list(
+            Stock.objects.order_by("variant__sku", "warehouse__code").values_list(
+                "variant__sku", "on_hand", "reserved"
+            )
+        ),
+        list(
+            OrderLine.objects.order_by("order__number", "position").values_list(
+                "order__number", "order__placed_at", "sku", "quantity", "total_amount"
+            )
+        ),
+    )
+
+
+def test_seed_gives_the_same_shop_each_time(db):
+    shops = []
+    for _ in range(2):
+        with transaction.atomic():
+            open_demo_shop(now=NOW)
+            shops.append(contents())
+            transaction.set_rollback(True)
+
+    assert shops[0] == shops[1]
+
+
+def test_seed_changes_nothing_in_a_shop_that_has_products(db, capsys):
+    Product.objects.create(slug="mine", title="Mine")
+
+    call_command("seed")
+
+    assert Product.objects.count() == 1
+    assert "nothing was changed" in capsys.readouterr().out
+
+
+def test_seed_refuses_where_its_passwords_would_be_a_door(db, settings):
+    settings.DEV_TOOLS = False
+
+    with pytest.raises(CommandError, match="local settings only"):
+        call_command("seed")
+
+    assert not Product.objects.exists()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_picture_is_the_same_each_time(shape):
+    first = product_svg(title="Mug", shape=shape)
+
+    assert first == product_svg(title="Mug", shape=shape)
+    assert first.startswith("<svg")
