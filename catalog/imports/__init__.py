@@ -1,0 +1,23 @@
+"""Files of other shops, brought into the catalogue. What is public here is named below."""
+
+from catalog.imports._journals import Checkpoint, Journal
+from catalog.imports._opening import Source
+from catalog.imports._reports import ERROR, WARNING, Issue, Report
+from catalog.imports._running import ImportOptions, run_import
+from catalog.imports._stock_writer import StockWriter, register_stock_writer
+from catalog.imports.exceptions import UnusableFileError
+
+__all__ = [
+    "ERROR",
+    "WARNING",
+    "Checkpoint",
+    "ImportOptions",
+    "Issue",
+    "Journal",
+    "Report",
+    "Source",
+    "StockWriter",
+    "UnusableFileError",
+    "register_stock_writer",
+    "run_import",
+]
