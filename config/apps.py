@@ -8,3 +8,10 @@ __all__ = ["ConfigConfig", "celery_app"]
 
 class ConfigConfig(AppConfig):
     name = "config"
+
+    def ready(self) -> None:
+        # Models are there only now.
+        from catalog import imports  # noqa: PLC0415 -- see above
+        from config.counted_stock import CountedStock  # noqa: PLC0415 -- see above
+
+        imports.register_stock_writer(CountedStock())

@@ -20,8 +20,8 @@ class Journal:
     def batch_written(self, report: Report, issues: list[Issue], line: int) -> None:
         """Hear of a batch in its own transaction; products above ``line`` are in."""
 
-    def batch_done(self, report: Report, issues: list[Issue]) -> None:
-        """Hear of the batch once more, when it has committed."""
-
     def stock_written(self, report: Report, issues: list[Issue], line: int) -> None:
         """Hear that the stock of products above ``line`` is in too."""
+
+    def settled(self, issues: list[Issue]) -> None:
+        """Hear of issues when what they are about is in for good."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from catalog.imports._columns import FIELDS
+from catalog.imports._columns import Layout
 from catalog.imports._products import ProductDraft
 from catalog.imports._reports import error, warning
 from catalog.imports._rows import VariantRow
@@ -25,7 +25,7 @@ class Choice:
 
 
 def choose_options(
-    draft: ProductDraft, known_names: tuple[str, ...]
+    draft: ProductDraft, known_names: tuple[str, ...], layout: Layout
 ) -> tuple[tuple[str, ...], list[Choice]]:
     """Return the product's option names and its rows as choices of them.
 
@@ -36,15 +36,25 @@ def choose_options(
     if _has_no_options(names, values):
         names = ()
         values = [()] * len(values)
-    names = _named(draft, names, max(map(len, values), default=0))
+    names = _named(draft, names, max(map(len, values), default=0), layout)
     choices: dict[tuple[str, ...], Choice] = {}
     for row, chosen in zip(draft.variants, values, strict=True):
         # Padded, because a trailing choice may be the one that is missing.
         complete = chosen + ("",) * (len(names) - len(chosen))
         if "" in complete:
-            _refuse_incomplete(draft, row, complete.index(""), names)
+            number = complete.index("") + 1
+            column = layout.column(f"option{number}_value")
+            message = f"The row chooses no {names[number - 1]!r}."
+            code = "option_value_missing"
+            draft.take_back(row.line, error(row.line, column, "", code, message))
         elif complete in choices:
-            _refuse_repeated(draft, row, choices[complete])
+            value = " / ".join(complete)
+            column = layout.column("option1_value")
+            message = (
+                f"The variant stands in line {choices[complete].row.line} already."
+            )
+            code = "variant_repeated"
+            draft.take_back(row.line, error(row.line, column, value, code, message))
         else:
             choices[complete] = Choice(row, complete)
     return names, list(choices.values())
@@ -62,38 +72,21 @@ def _has_no_options(names: tuple[str, ...], values: Sequence[tuple[str, ...]]) -
     return is_unnamed and all(chosen in {(), (NO_OPTION_VALUE,)} for chosen in values)
 
 
-def _named(draft: ProductDraft, names: tuple[str, ...], count: int) -> tuple[str, ...]:
+def _named(
+    draft: ProductDraft, names: tuple[str, ...], count: int, layout: Layout
+) -> tuple[str, ...]:
     """Give every option a name of its own."""
     named: list[str] = []
     for number, name in enumerate(names + ("",) * (count - len(names)), start=1):
         unique = name if name and name not in named else f"Option {number}"
         if unique != name and draft.variants:
             message = f"The option is called {unique!r}."
-            column = FIELDS[f"option{number}_name"][0]
+            column = layout.column(f"option{number}_name")
             draft.issues.append(
                 warning(draft.line, column, name, "option_renamed", message)
             )
         named.append(unique)
     return tuple(named)
-
-
-def _refuse_incomplete(
-    draft: ProductDraft, row: VariantRow, place: int, names: tuple[str, ...]
-) -> None:
-    column = FIELDS[f"option{place + 1}_value"][0]
-    message = f"The product has an option {names[place]!r}; the row chooses none."
-    draft.take_back(
-        row.line, error(row.line, column, "", "option_value_missing", message)
-    )
-
-
-def _refuse_repeated(draft: ProductDraft, row: VariantRow, first: Choice) -> None:
-    value = " / ".join(first.option_values)
-    message = f"The variant stands in line {first.row.line} already."
-    column = FIELDS["option1_value"][0]
-    draft.take_back(
-        row.line, error(row.line, column, value, "variant_repeated", message)
-    )
 
 
 def reorder_options(product: ProductState, names: tuple[str, ...]) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from catalog.imports._columns import FIELDS
+from catalog.imports._columns import Layout
 from catalog.imports._dictionaries import Path, category_path
 from catalog.imports._html import clean_html
 from catalog.imports._matching import (
@@ -19,6 +19,7 @@ from catalog.imports._matching import (
 )
 from catalog.imports._products import ProductDraft
 from catalog.imports._reports import Issue, error, warning
+from catalog.imports._rows import VariantRow
 from catalog.imports._state import (
     ImageState,
     PriceState,
@@ -34,7 +35,7 @@ from core.ids import uuid7
 class Known:
     """What a plan needs to know of the catalogue beside the products themselves."""
 
-    columns: frozenset[str]
+    layout: Layout
     sku_owners: Mapping[str, UUID]
     vendor_ids: Mapping[str, UUID]
     category_ids: Mapping[Path, UUID]
@@ -87,7 +88,7 @@ def plan_batch(
     drafts = [draft.copy() for draft in drafts]
     works = []
     for draft in drafts:
-        work = _begin(draft, products.get(draft.handle))
+        work = _begin(draft, products.get(draft.handle), known.layout)
         if work is not None:
             works.append(work)
         elif draft.handle:
@@ -102,15 +103,17 @@ def plan_batch(
     return plan
 
 
-def _begin(draft: ProductDraft, before: ProductState | None) -> _Work | None:
+def _begin(
+    draft: ProductDraft, before: ProductState | None, layout: Layout
+) -> _Work | None:
     """Match the draft with its product, or refuse all of it."""
     if not draft.handle:
         return None
     after = before.copy() if before else _new_product(draft)
-    names, choices = choose_options(draft, after.option_names)
+    names, choices = choose_options(draft, after.option_names, layout)
     if before is None and not draft.has_head:
         message = f"There is no product {draft.handle!r}, and the rows give no title."
-        _refuse_product(draft, "title_missing", FIELDS["title"][0], message)
+        _refuse_product(draft, "title_missing", layout.column("title"), message)
         return None
     if before is None and not choices and draft.rows_refused:
         message = "Every variant of the product was refused."
@@ -122,7 +125,9 @@ def _begin(draft: ProductDraft, before: ProductState | None) -> _Work | None:
         message = (
             "The product has variants with other options, which the file does not name."
         )
-        _refuse_product(draft, "options_changed", FIELDS["option1_name"][0], message)
+        _refuse_product(
+            draft, "options_changed", layout.column("option1_name"), message
+        )
         return None
     if choices:
         after.options = ordered_options(
@@ -177,6 +182,8 @@ class _SkuClaims:
         }
 
     def claim(self, sku: str, variant_id: UUID) -> bool:
+        if not sku:
+            return True
         if sku in self._claimed:
             return False
         owner = self._owners.get(sku)
@@ -225,11 +232,11 @@ def _set_images(work: _Work, known: Known) -> None:
             new += 1
             position = ordinal if draft.has_head else last + new
             image = ImageState(uuid7(), row.url, position=position)
-        elif draft.has_head and "image_position" not in known.columns:
+        elif draft.has_head and not known.layout.has("image_position"):
             image = replace(image, position=ordinal)
         if row.position is not None:
             image = replace(image, position=row.position)
-        if "image_alt" in known.columns:
+        if known.layout.has("image_alt"):
             image = replace(image, alt=row.alt)
         images[row.url] = image
     for choice in work.choices:
@@ -257,13 +264,17 @@ def _set_variants(work: _Work, known: Known, skus: _SkuClaims, plan: Plan) -> No
         }
         if row.barcode is not None:
             changes["barcode"] = row.barcode
-        if known.columns & {"grams", "weight"}:
+        if known.layout.has("grams") or known.layout.has("weight"):
             changes["weight_grams"] = row.grams
-        if "variant_image_url" in known.columns:
+        if known.layout.has("variant_image_url"):
             image = product.images.get(row.image_url)
             changes["image_id"] = image.id if image else None
         if row.sku is not None:
-            changes |= _sku_changes(work.draft, row.line, row.sku, variant.id, skus)
+            if skus.claim(row.sku, variant.id):
+                changes |= {"sku": row.sku, "external_sku": ""}
+            else:
+                changes |= {"sku": "", "external_sku": row.sku}
+                work.draft.issues.append(_duplicate_sku(row, known.layout))
         product.variants[variant.id] = replace(variant, **changes)
         _set_price(product, choice, known)
         if row.quantity is not None:
@@ -271,14 +282,10 @@ def _set_variants(work: _Work, known: Known, skus: _SkuClaims, plan: Plan) -> No
             plan.lines[variant.id] = row.line
 
 
-def _sku_changes(
-    draft: ProductDraft, line: int, sku: str, variant_id: UUID, skus: _SkuClaims
-) -> dict[str, str]:
-    if not sku or skus.claim(sku, variant_id):
-        return {"sku": sku, "external_sku": ""}
+def _duplicate_sku(row: VariantRow, layout: Layout) -> Issue:
     message = "Another variant has this SKU; kept as external_sku only."
-    draft.issues.append(warning(line, FIELDS["sku"][0], sku, "duplicate_sku", message))
-    return {"sku": "", "external_sku": sku}
+    column = layout.column("sku")
+    return warning(row.line, column, row.sku or "", "duplicate_sku", message)
 
 
 def _set_price(product: ProductState, choice: Choice, known: Known) -> None:
@@ -287,7 +294,7 @@ def _set_price(product: ProductState, choice: Choice, known: Known) -> None:
         return
     price = product.prices.get(choice.variant_id, PriceState(row.amount))
     price = replace(price, amount=row.amount)
-    if "compare_at" in known.columns:
+    if known.layout.has("compare_at"):
         price = replace(price, compare_at_amount=row.compare_at)
     product.prices[choice.variant_id] = price
 

@@ -121,11 +121,14 @@ class Assembler:
         return ProductDraft(handle, line)
 
     def _first_misfit(self, record: Record) -> tuple[str, str]:
-        """Name where the row ends too early, or the first cell beyond the header."""
+        """Name the first cell that doesn't fit, else where the row ends or goes on."""
+        column, value = self._reader.first_misfit(record)
         count, width = len(record.cells), self._layout.width
+        if column or not record.cells:
+            return column, value
         if count < width:
-            return self._layout.names[count], record.cells[-1] if record.cells else ""
-        return "", next(cell for cell in record.cells[width:] if cell.strip())
+            return self._layout.names[count], ""
+        return "", next((cell for cell in record.cells[width:] if cell.strip()), "")
 
 
 def _add(draft: ProductDraft, row: Row, layout: Layout) -> None:

@@ -101,6 +101,10 @@ class RowReader:
     def read(self, record: Record) -> Row:
         return _Reading(self._layout, self._currency, record).row()
 
+    def first_misfit(self, record: Record) -> tuple[str, str]:
+        """Name the first cell that is no value of its column, and what it holds."""
+        return _Reading(self._layout, self._currency, record).first_misfit()
+
 
 class _Reading:
     """The reading of one row: gathers faults, so that all of them decide together."""
@@ -131,6 +135,17 @@ class _Reading:
         self._check_the_rest()
         self._judge(row)
         return row
+
+    def first_misfit(self) -> tuple[str, str]:
+        self.row()
+        places = self._layout.places
+        misfits = [
+            (places.get(name, 0), name, value) for name, value, _ in self._faults
+        ]
+        if not misfits:
+            return "", ""
+        _, name, value = min(misfits)
+        return self._layout.column(name), value
 
     def _judge(self, row: Row) -> None:
         """Refuse the row for its faults: one is a bad cell, more are cells that slipped."""

@@ -134,7 +134,7 @@ class _Run:
                 # What was counted before a crash is not counted again.
                 belong_together=lambda a, b: is_counted(a) == is_counted(b),
             ):
-                self._take(batch, frozenset(layout.places))
+                self._take(batch, layout)
 
     def _keep_alive(self, _count: int) -> None:
         self._journal.progressed(0)
@@ -167,7 +167,7 @@ class _Run:
         self.report = self.report.with_batch(Counter(), issues)
         with transaction.atomic():
             self._journal.batch_written(self.report, issues, 1)
-        self._journal.batch_done(self.report, issues)
+        self._journal.settled(issues)
 
     def _survey(self, rows: Iterator[Record], layout: Layout) -> None:
         """Find which handles and SKUs the file may name more than once."""
@@ -192,23 +192,23 @@ class _Run:
             else:
                 self._remember({draft.handle: "earlier"})
 
-    def _take(self, batch: Batch, columns: frozenset[str]) -> None:
+    def _take(self, batch: Batch, layout: Layout) -> None:
         line = batch[-1].line + 1
         now = self._clock()
-        plan, report = self._write(batch, columns, line=line, now=now)
+        plan, report = self._write(batch, layout, line=line, now=now)
         self._remember(plan.outcomes)
         if self._is_counted(batch[0]):
             self.report = report
-            self._journal.batch_done(report, plan.issues)
-        self._write_stock(plan, line=line, now=now)
+            self._journal.settled(plan.issues)
+        self._write_stock(plan, layout.column("quantity"), line=line, now=now)
 
     def _write(
-        self, batch: Batch, columns: frozenset[str], *, line: int, now: datetime
+        self, batch: Batch, layout: Layout, *, line: int, now: datetime
     ) -> tuple[Plan, Report]:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with transaction.atomic():
-                    plan = self._plan_and_write(batch, columns, now)
+                    plan = self._plan_and_write(batch, layout, now)
                     report = self.report.with_batch(self._counts(plan), plan.issues)
                     if self._is_counted(batch[0]):
                         self._journal.batch_written(report, plan.issues, line)
@@ -220,9 +220,7 @@ class _Run:
                     raise
         raise AssertionError
 
-    def _plan_and_write(
-        self, batch: Batch, columns: frozenset[str], now: datetime
-    ) -> Plan:
+    def _plan_and_write(self, batch: Batch, layout: Layout, now: datetime) -> Plan:
         is_dry_run = self._options.is_dry_run
         fields = [draft.fields for draft in batch]
         vendors = {f["vendor"] for f in fields if f.get("vendor")}
@@ -238,8 +236,10 @@ class _Run:
         if is_dry_run:
             products = self._overlay.products_over(products, handles)
             owners = self._overlay.owners_over(owners)
-        known = Known(columns, owners, vendor_ids, category_ids, now)
-        plan = plan_batch([self._marked(draft) for draft in batch], products, known)
+        known = Known(layout, owners, vendor_ids, category_ids, now)
+        plan = plan_batch(
+            [self._marked(draft, layout) for draft in batch], products, known
+        )
         if is_dry_run:
             self._overlay.remember(plan.changes)
         else:
@@ -249,16 +249,14 @@ class _Run:
             services.refresh_cards(product_ids=changed)
         return plan
 
-    def _marked(self, draft: ProductDraft) -> ProductDraft:
+    def _marked(self, draft: ProductDraft, layout: Layout) -> ProductDraft:
         """Say of a draft that its product stood further above already."""
         draft = draft.copy()
         if draft.handle in self._outcomes:
             message = "The product stands further above too; the rows are merged."
+            column, code = layout.column("handle"), "product_comes_back"
             draft.issues.insert(
-                0,
-                warning(
-                    draft.line, "Handle", draft.handle, "product_comes_back", message
-                ),
+                0, warning(draft.line, column, draft.handle, code, message)
             )
         return draft
 
@@ -279,10 +277,12 @@ class _Run:
                 earlier = self._outcomes.get(handle, outcome)
                 self._outcomes[handle] = max(outcome, earlier, key=STRENGTH.__getitem__)
 
-    def _write_stock(self, plan: Plan, *, line: int, now: datetime) -> None:
+    def _write_stock(
+        self, plan: Plan, column: str, *, line: int, now: datetime
+    ) -> None:
         issues: list[Issue] = []
         if plan.quantities and not self.report.warehouse_code:
-            issues = self._no_warehouse(plan)
+            issues = self._no_warehouse(plan, column)
         elif plan.quantities and not self._options.is_dry_run:
             raised = registered_stock_writer().set_counted(
                 warehouse_code=self.report.warehouse_code,
@@ -291,25 +291,28 @@ class _Run:
                 actor_id=self._options.actor_id,
                 now=now,
             )
-            issues = list(_stock_doubts(plan, raised))
+            issues = list(_stock_doubts(plan, column, raised))
         counted = len(plan.quantities) if self.report.warehouse_code else 0
         counts = Counter({"stock_counted": counted})
         self.report = self.report.with_batch(counts, issues)
         self._journal.stock_written(self.report, issues, line)
+        self._journal.settled(issues)
 
-    def _no_warehouse(self, plan: Plan) -> list[Issue]:
+    def _no_warehouse(self, plan: Plan, column: str) -> list[Issue]:
         if self.report.warnings["no_warehouse"]:
             return []
         line = min(plan.lines.values())
         message = "There is no warehouse; what the file counts is left out."
-        return [warning(line, "Variant Inventory Qty", "", "no_warehouse", message)]
+        return [warning(line, column, "", "no_warehouse", message)]
 
 
-def _stock_doubts(plan: Plan, raised: Mapping[UUID, int]) -> Iterator[Issue]:
+def _stock_doubts(
+    plan: Plan, column: str, raised: Mapping[UUID, int]
+) -> Iterator[Issue]:
     for variant_id, units in raised.items():
         yield warning(
             plan.lines[variant_id],
-            "Variant Inventory Qty",
+            column,
             str(plan.quantities[variant_id]),
             "stock_held",
             f"Buyers hold more than that; set to {units}.",
