@@ -58,6 +58,10 @@ def worker(*arguments, include):
     )
 
 
+def beat():
+    return running("-m", "celery", "--quiet", "-A", "config", "beat", "--pidfile=")
+
+
 def wait_until(condition, *, seconds=30.0):
     """Return what the condition returns once that is truthy."""
     end = time.monotonic() + seconds

@@ -8,11 +8,11 @@ from django.utils import timezone
 
 from config.celery import app
 from config.settings._celery import QUEUES, ROUTES, SCHEDULE, celery_settings
-from core import broker, heartbeat
+from core import broker, events, heartbeat
 from core.events import publish
 from core.models import AuditEntry
 from core.tests.lamps import LampLit
-from core.tests.processes import wait_until, worker
+from core.tests.processes import beat, wait_until, worker
 
 LAMPS = "core.tests.lamps"
 
@@ -96,7 +96,23 @@ def test_worker_delivers_what_was_published_and_shows_that_it_lives():
         broker.enqueue("core.tasks.beat_heart")
 
         entry = wait_until(AuditEntry.objects.first)
-        beat = wait_until(lambda: heartbeat.last_heartbeat("worker"))
+        alive_at = wait_until(lambda: heartbeat.last_heartbeat("worker"))
 
     assert entry.after == {"brightness": 7}
-    assert (timezone.now() - beat).total_seconds() < 30
+    assert (timezone.now() - alive_at).total_seconds() < 30
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_beat_brings_the_event_whose_nudge_was_lost(monkeypatch):
+    heartbeat.forget("beat")
+    monkeypatch.setattr(events, "enqueue", lambda *_, **__: False)
+    with transaction.atomic():
+        publish(LampLit("a", 7))
+
+    with beat(), worker("--concurrency", "1", include=LAMPS):
+        entry = wait_until(AuditEntry.objects.first)
+        alive_at = wait_until(lambda: heartbeat.last_heartbeat("beat"))
+
+    assert entry.after == {"brightness": 7}
+    assert (timezone.now() - alive_at).total_seconds() < 30
