@@ -1,13 +1,10 @@
-from typing import Any
-
 from django.contrib import admin, messages
-from django.contrib.auth import get_user_model
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
 from core import outbox
-from core.administration import ReadOnlyAdmin, ReadOnlyInline
+from core.administration import ActorMixin, ReadOnlyAdmin, ReadOnlyInline
 from core.models import AuditEntry, IdempotencyRecord, OutboxDelivery, OutboxEvent
 
 
@@ -62,7 +59,7 @@ class OutboxDeliveryAdmin(ReadOnlyAdmin):
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(ReadOnlyAdmin):
+class AuditEntryAdmin(ActorMixin, ReadOnlyAdmin):
     list_display = ("created_at", "action", "subject_type", "subject_id", "actor")
     search_fields = ("=action", "=subject_id", "=actor_id", "=request_id")
     search_help_text = "Action, or id of the subject, the person or the request"
@@ -73,16 +70,6 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         ("before", "after"),
         ("actor", "request_id"),
     )
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEntry]:
-        people = get_user_model().objects.filter(pk=OuterRef("actor_id"))
-        actor = Subquery(people.values("email")[:1])
-        entries: QuerySet[AuditEntry] = super().get_queryset(request)
-        return entries.annotate(actor_email=actor)
-
-    @admin.display(description="By", empty_value="The shop itself")
-    def actor(self, entry: Any) -> str | None:
-        return entry.actor_email or (str(entry.actor_id) if entry.actor_id else None)
 
 
 @admin.register(IdempotencyRecord)

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
-from django.db.models import Model
-from django.http import HttpRequest
+from django.contrib.admin import display
+from django.contrib.auth import get_user_model
+from django.db.models import Model, OuterRef, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponseRedirect
 
 from core.errors import DomainError
 from core.money import Money, format_money
@@ -31,6 +33,20 @@ class ModelAdmin(LookOfModelAdmin):
     list_per_page = 50
     # Counting a whole table for "1 of 3,000,000" costs more than the page itself.
     show_full_result_count = False
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """Tell what a service refused; the page's transaction has undone the rest."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except DomainError as error:
+            self.message_user(request, error.detail, messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
 
     def call_service(
         self,
@@ -68,6 +84,22 @@ class ReadOnlyMixin:
 
 class ReadOnlyAdmin(ReadOnlyMixin, ModelAdmin):
     pass
+
+
+class ActorMixin(LookOfModelAdmin):
+    """Shows in the column ``actor`` whose id is in ``actor_id``."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        people = get_user_model().objects.filter(pk=OuterRef("actor_id"))
+        rows: QuerySet[Any] = super().get_queryset(request)
+        named: QuerySet[Any] = rows.annotate(
+            actor_email=Subquery(people.values("email")[:1])
+        )
+        return named
+
+    @display(description="By", empty_value="The shop itself")
+    def actor(self, row: Any) -> str | None:
+        return row.actor_email or (str(row.actor_id) if row.actor_id else None)
 
 
 class TabularInline(LookOfTabularInline):
