@@ -11,7 +11,18 @@ from core.serializers import (
     MoneyField,
     StrictSerializer,
 )
-from orders.selectors import PricedCart, PricedLine, Problem, QuotedShipping, Totals
+from orders.models import Order, OrderLine, Payment
+from orders.payments.registry import offered_providers
+from orders.selectors import (
+    OrderDetail,
+    PricedCart,
+    PricedLine,
+    Problem,
+    QuotedShipping,
+    Totals,
+    access_token,
+    order_totals,
+)
 
 # The shop's own limit is a setting and answers quantity_too_high; this one keeps
 # numbers inside what the database can add up.
@@ -115,6 +126,176 @@ class CartProblemSerializer(serializers.Serializer[Any]):
     code = serializers.CharField()
     detail = serializers.CharField()
     item_id = serializers.UUIDField(required=False)
+
+
+class PaymentChoiceSerializer(StrictSerializer):
+    provider = serializers.CharField(max_length=32)
+    method = serializers.CharField(max_length=64)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        provider = offered_providers().get(attrs["provider"])
+        if provider is None:
+            raise serializers.ValidationError(
+                {"provider": "The shop doesn't offer this provider."},
+                code="not_offered",
+            )
+        if attrs["method"] not in provider.methods:
+            raise serializers.ValidationError(
+                {"method": "The provider doesn't offer this method."},
+                code="not_offered",
+            )
+        return attrs
+
+
+class CheckOutSerializer(StrictSerializer):
+    payment = PaymentChoiceSerializer()
+    expected_total = MoneyField(
+        required=False, help_text="What the buyer agreed to; otherwise price_changed."
+    )
+
+
+class CancelOrderSerializer(StrictSerializer):
+    reason = serializers.CharField(max_length=200, required=False, allow_blank=True)
+
+
+class OrderItemSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    variant_id = serializers.UUIDField()
+    sku = serializers.CharField()
+    title = serializers.CharField()
+    product_title = serializers.CharField()
+    product_slug = serializers.CharField()
+    thumbnail_url = serializers.CharField()
+    quantity = serializers.IntegerField()
+    unit_price = MoneyField()
+    total = MoneyField()
+
+
+class OrderAddressesSerializer(serializers.Serializer[Any]):
+    shipping = AddressSerializer()
+    billing = AddressSerializer()
+
+
+class OrderShippingSerializer(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    name = serializers.CharField()
+
+
+class PaymentSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    provider = serializers.CharField()
+    method = serializers.CharField()
+    status = serializers.ChoiceField(choices=Payment.Status.choices)
+    amount = MoneyField()
+    failure_code = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+class OrderSerializer(serializers.Serializer[Any]):
+    """An OrderDetail as the API shows it; see CartSerializer for the manner."""
+
+    id = serializers.UUIDField()
+    number = serializers.CharField()
+    status = serializers.ChoiceField(choices=Order.Status.choices)
+    payment_status = serializers.ChoiceField(choices=Order.PaymentStatus.choices)
+    fulfillment_status = serializers.ChoiceField(
+        choices=Order.FulfillmentStatus.choices
+    )
+    currency = serializers.CharField()
+    items = OrderItemSerializer(many=True)
+    totals = TotalsSerializer()
+    email = serializers.CharField()
+    addresses = OrderAddressesSerializer()
+    shipping_option = OrderShippingSerializer()
+    note = serializers.CharField()
+    shipments = serializers.ListField(child=serializers.DictField())
+    payments = PaymentSerializer(many=True)
+    refunds = serializers.ListField(child=serializers.DictField())
+    placed_at = serializers.DateTimeField()
+    paid_at = serializers.DateTimeField(allow_null=True)
+    canceled_at = serializers.DateTimeField(allow_null=True)
+    version = serializers.IntegerField()
+
+    def to_representation(self, instance: OrderDetail) -> dict[str, Any]:
+        order = instance.order
+        return {
+            "id": order.pk,
+            "number": order.number,
+            "status": order.status,
+            "payment_status": order.payment_status,
+            "fulfillment_status": order.fulfillment_status,
+            "currency": order.currency,
+            "items": [_order_item(line, order) for line in instance.lines],
+            "totals": totals_shape(order_totals(order)),
+            "email": order.email,
+            "addresses": {
+                "shipping": order.shipping_address,
+                "billing": order.billing_address,
+            },
+            "shipping_option": {
+                "code": order.shipping_option_code,
+                "name": order.shipping_option_name,
+            },
+            "note": order.note,
+            "shipments": [],
+            "payments": [_payment(payment) for payment in instance.payments],
+            "refunds": [],
+            "placed_at": instant(order.placed_at),
+            "paid_at": instant(order.paid_at),
+            "canceled_at": instant(order.canceled_at),
+            "version": order.version,
+        }
+
+
+class PlacedOrderSerializer(OrderSerializer):
+    access_token = serializers.CharField(
+        required=False,
+        help_text="To a guest, once: what X-Order-Token takes. The shop doesn't keep it.",
+    )
+
+    def to_representation(self, instance: OrderDetail) -> dict[str, Any]:
+        shape = super().to_representation(instance)
+        if instance.order.user_id is None:
+            shape["access_token"] = access_token(instance.order.pk)
+        return shape
+
+
+class TimelineEntrySerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    field = serializers.CharField(
+        help_text="status, payment_status, fulfillment_status, or note."
+    )
+    from_state = serializers.CharField()
+    to_state = serializers.CharField()
+    message = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+def _order_item(line: OrderLine, order: Order) -> dict[str, Any]:
+    return {
+        "id": line.pk,
+        "variant_id": line.variant_id,
+        "sku": line.sku,
+        "title": line.title,
+        "product_title": line.product_title,
+        "product_slug": line.product_slug,
+        "thumbnail_url": line.thumbnail_url,
+        "quantity": line.quantity,
+        "unit_price": {"amount": line.unit_amount, "currency": order.currency},
+        "total": {"amount": line.total_amount, "currency": order.currency},
+    }
+
+
+def _payment(payment: Payment) -> dict[str, Any]:
+    return {
+        "id": payment.pk,
+        "provider": payment.provider,
+        "method": payment.method,
+        "status": payment.status,
+        "amount": {"amount": payment.amount, "currency": payment.currency},
+        "failure_code": payment.failure_code,
+        "created_at": instant(payment.created_at),
+    }
 
 
 class CartSerializer(serializers.Serializer[Any]):

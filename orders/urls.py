@@ -1,6 +1,6 @@
 from django.urls import path
 
-from orders.views import CartViewSet, OwnCartViewSet
+from orders.views import CartViewSet, CheckoutView, OrderViewSet, OwnCartViewSet
 
 urlpatterns = [
     path("carts", CartViewSet.as_view({"post": "create"})),
@@ -19,5 +19,10 @@ urlpatterns = [
     ),
     path("carts/<uuid:cart_id>/reserve", CartViewSet.as_view({"post": "reserve"})),
     path("carts/<uuid:cart_id>/claim", OwnCartViewSet.as_view({"post": "claim"})),
+    path("carts/<uuid:cart_id>/checkout", CheckoutView.as_view()),
     path("me/cart", OwnCartViewSet.as_view({"get": "retrieve"})),
+    path("orders", OrderViewSet.as_view({"get": "list"})),
+    path("orders/<str:number>", OrderViewSet.as_view({"get": "retrieve"})),
+    path("orders/<str:number>/timeline", OrderViewSet.as_view({"get": "timeline"})),
+    path("orders/<str:number>/cancel", OrderViewSet.as_view({"post": "cancel"})),
 ]

@@ -3,35 +3,52 @@ from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
-from rest_framework.permissions import IsAuthenticated
+from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSetMixin
 
 from accounts.auth import current_user
 from core.conditional import StaleVersionError, expected_version, set_etag
+from core.exceptions import InvalidParameterError
+from core.idempotency import read_key
+from core.pagination import InvalidCursorError
 from core.permissions import Anyone
 from core.serializers import StrictSerializer
-from core.views import ApiView
+from core.views import ApiView, ApiViewSet
 from inventory.exceptions import InsufficientStockError
 from orders import selectors, services
 from orders.exceptions import (
     CartAlreadyCheckedOutError,
+    CartIncompleteError,
     CartItemNotFoundError,
     CartNotFoundError,
     HoldNotExtendableError,
+    OrderNotCancelableError,
+    OrderNotFoundError,
+    PaymentDeclinedError,
+    PaymentProviderUnavailableError,
+    PriceChangedError,
     QuantityTooHighError,
     ShippingOptionUnavailableError,
     TooManyLinesError,
     VariantUnavailableError,
 )
+from orders.filters import ORDER_FILTERS, filter_orders
+from orders.models import Order
+from orders.selectors import Viewer
 from orders.serializers import (
     AddCartItemSerializer,
+    CancelOrderSerializer,
     CartSerializer,
     ChangeCartItemSerializer,
     ChangeCartSerializer,
+    CheckOutSerializer,
     OpenCartSerializer,
+    OrderSerializer,
+    PlacedOrderSerializer,
     ShippingOptionSerializer,
+    TimelineEntrySerializer,
 )
 from orders.services import Shopper
 
@@ -200,6 +217,122 @@ class OwnCartViewSet(ViewSetMixin, ApiView):
                 cart_id=cart_id, shopper=shopper_of(request), now=timezone.now()
             )
         )
+
+
+class CheckoutView(ApiView):
+    permission_classes = [Anyone]
+    serializer_class = PlacedOrderSerializer
+    idempotency = "required"
+    idempotency_phased = {"post"}
+    problems = {
+        "post": (
+            CartNotFoundError,
+            CartIncompleteError,
+            CartAlreadyCheckedOutError,
+            PriceChangedError,
+            InsufficientStockError,
+            StaleVersionError,
+            PaymentDeclinedError,
+            PaymentProviderUnavailableError,
+        )
+    }
+
+    def idempotency_scope(self, request: Request) -> str:  # noqa: ARG002 -- the base's signature
+        return f"cart:{self.kwargs['cart_id']}"
+
+    def post(self, request: Request, cart_id: UUID) -> Response:
+        """Turn a cart into an order and pay it.
+
+        202 when the payment's outcome isn't known yet: read the order again later.
+        """
+        wanted = validated(CheckOutSerializer, request)
+        placed = services.check_out(
+            cart_id=cart_id,
+            shopper=shopper_of(request),
+            provider_code=wanted["payment"]["provider"],
+            method=wanted["payment"]["method"],
+            expected_total=wanted.get("expected_total"),
+            request_key=read_key(request) or "",
+            expected_version=seen_version(request),
+            now=timezone.now(),
+        )
+        is_open = placed.order.payment_status == Order.PaymentStatus.PENDING
+        return Response(
+            PlacedOrderSerializer(placed).data,
+            status=HTTPStatus.ACCEPTED if is_open else HTTPStatus.CREATED,
+            headers={"Location": f"/api/v1/orders/{placed.order.number}"},
+        )
+
+
+class OrderViewSet(ApiViewSet):
+    """Owners see their orders, staff all, a guest the one that he has the token of."""
+
+    permission_classes = [Anyone]
+    serializer_class = OrderSerializer
+    ordering = ("-placed_at", "-id")
+    query_params = ORDER_FILTERS.keys()
+    problems = {
+        "list": (InvalidParameterError, InvalidCursorError),
+        "retrieve": (OrderNotFoundError,),
+        "timeline": (OrderNotFoundError,),
+        "cancel": (OrderNotFoundError, OrderNotCancelableError),
+    }
+
+    def get_permissions(self) -> list[BasePermission]:
+        return [IsAuthenticated() if self.action == "list" else Anyone()]
+
+    def list(self, request: Request) -> Response:
+        """List orders, the newest first."""
+        orders = selectors.orders_visible_to(viewer_of(request, "orders.view_order"))
+        page = self.paginate_queryset(filter_orders(orders, request.GET))
+        details = [selectors.detail_of(order) for order in page or []]
+        return self.get_paginated_response(OrderSerializer(details, many=True).data)
+
+    def retrieve(self, request: Request, number: str) -> Response:
+        """Read an order."""
+        detail = selectors.get_order(
+            number=number, viewer=viewer_of(request, "orders.view_order")
+        )
+        return order_response(detail)
+
+    def timeline(self, request: Request, number: str) -> Response:
+        """Read what has happened to an order, the oldest first."""
+        entries = selectors.timeline_of(
+            number=number, viewer=viewer_of(request, "orders.view_order")
+        )
+        return Response({"results": TimelineEntrySerializer(entries, many=True).data})
+
+    def cancel(self, request: Request, number: str) -> Response:
+        """Cancel an order: its goods go back, its money is given back."""
+        wanted = validated(CancelOrderSerializer, request)
+        viewer = viewer_of(request, "orders.change_order")
+        return order_response(
+            services.cancel_order(
+                number=number,
+                viewer=viewer,
+                reason=wanted.get("reason", ""),
+                actor_id=viewer.user_id,
+                now=timezone.now(),
+            )
+        )
+
+
+def viewer_of(request: Request, staff_permission: str) -> Viewer:
+    token = request.META.get("HTTP_X_ORDER_TOKEN", "")
+    if not request.user.is_authenticated:
+        return Viewer(token=token)
+    user = current_user(request)
+    return Viewer(
+        user_id=user.pk,
+        is_staff=user.is_staff and user.has_perm(staff_permission),
+        token=token,
+    )
+
+
+def order_response(detail: selectors.OrderDetail) -> Response:
+    response = Response(OrderSerializer(detail).data)
+    set_etag(response, detail.order.version)
+    return response
 
 
 def cart_response(

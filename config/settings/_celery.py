@@ -9,6 +9,7 @@ ROUTES = {
     "core.tasks.prune_outbox": {"queue": "bulk"},
     "core.tasks.forget_idempotency_keys": {"queue": "bulk"},
     "inventory.tasks.sweep_reservations": {"queue": "critical"},
+    "orders.tasks.settle_payments": {"queue": "critical"},
 }
 
 # Everything that happens by itself: task → seconds between two runs. Each is a sweep
@@ -19,6 +20,7 @@ SCHEDULE = {
     "core.tasks.prune_outbox": 60 * 60,
     "core.tasks.forget_idempotency_keys": 10 * 60,
     "inventory.tasks.sweep_reservations": 30,
+    "orders.tasks.settle_payments": 5,
 }
 
 BROKER_OPTIONS = {

@@ -1,3 +1,4 @@
+from orders.services._canceling import cancel_order
 from orders.services._carts import (
     Shopper,
     add_cart_item,
@@ -8,14 +9,25 @@ from orders.services._carts import (
     remove_cart_item,
     reserve_cart,
 )
+from orders.services._paying import (
+    finalize_payment,
+    reverse_payment,
+    settle_payments,
+)
+from orders.services._placing import check_out
 
 __all__ = [
     "Shopper",
     "add_cart_item",
+    "cancel_order",
     "change_cart",
     "change_cart_item",
+    "check_out",
     "claim_cart",
+    "finalize_payment",
     "open_cart",
     "remove_cart_item",
     "reserve_cart",
+    "reverse_payment",
+    "settle_payments",
 ]

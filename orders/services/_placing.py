@@ -1,0 +1,313 @@
+"""Checkout in three phases: claim, ask the provider, finalize.
+
+1. *Claim*, one transaction. The cart's row is locked first of all. What was agreed is
+   priced again, the order and the payment attempt are written, the stock is held under
+   the attempt's id. From here on the cart is closed.
+2. *Ask the provider*, outside any transaction and with no row locked. Its answer may
+   be lost: that is unknown, never failed.
+3. *Finalize*, see ``_paying``. The sweeper comes through the same door.
+
+Where a process dies, the rows of phase 1 are what the sweeper goes on from: it asks the
+provider by the attempt's key and finalizes. Dying before phase 1 commits leaves nothing.
+
+One cart has one order. A declined order stays, failed, and the cart opens again; the
+next checkout takes the order up with the cart as it is then and a new *generation* of
+the payment, which has a key and a hold of its own. The same happens when the provider
+can't be reached (nothing was sent, so nothing is unknown): 503, the stock is free, the
+cart is open, and a repeated request starts the next generation.
+
+A request that is repeated with its Idempotency-Key, because its answer was lost, finds
+its own attempt by the key's digest and goes on with it; another key meets
+CartAlreadyCheckedOutError.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from core.conditional import StaleVersionError, make_etag
+from core.ids import uuid7
+from core.money import Money
+from inventory import services as inventory_services
+from orders import selectors
+from orders.exceptions import (
+    CartIncompleteError,
+    PaymentDeclinedError,
+    PaymentProviderUnavailableError,
+    PriceChangedError,
+)
+from orders.models import Cart, Order, OrderLine, Payment, TimelineEntry
+from orders.payments.provider import Charge, Outcome, OutcomeStatus
+from orders.payments.registry import offered_providers
+from orders.selectors import OrderDetail, PricedCart, PricedLine
+from orders.services._carts import Shopper, give_up_hold, lock_cart, raise_checked_out
+from orders.services._paying import FIRST_CHECK_AFTER, UNASKED, finalize_payment
+from orders.services._transitions import move_order
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An order that waits for its payment, or doesn't any more."""
+
+    order: Order
+    lines: tuple[OrderLine, ...]
+    payments: tuple[Payment, ...]
+
+    @property
+    def payment(self) -> Payment:
+        return self.payments[-1]
+
+
+def check_out(
+    *,
+    cart_id: UUID,
+    shopper: Shopper,
+    provider_code: str,
+    method: str,
+    expected_total: Money | None = None,
+    request_key: str,
+    expected_version: int | None = None,
+    now: datetime,
+) -> OrderDetail:
+    """Turn a cart into an order and have it paid. Call it outside a transaction.
+
+    The order comes with its lines and payments. Its payment status is ``pending`` when
+    the provider's answer isn't known yet.
+
+    :raises CartIncompleteError, PriceChangedError, InsufficientStockError:
+        and then nothing has changed.
+    :raises CartAlreadyCheckedOutError: by another request than this one.
+    :raises PaymentDeclinedError: the stock is free and the cart is open again.
+    :raises PaymentProviderUnavailableError: the same, since nothing was asked.
+    """
+    claim = claim_order(
+        cart_id=cart_id,
+        shopper=shopper,
+        provider_code=provider_code,
+        method=method,
+        expected_total=expected_total,
+        checkout_key=hashlib.sha256(request_key.encode()).hexdigest(),
+        expected_version=expected_version,
+        now=now,
+    )
+    payment = claim.payment
+    if payment.status == Payment.Status.FAILED:
+        raise PaymentDeclinedError(decline_code=payment.failure_code)
+    if payment.status != Payment.Status.PENDING:
+        return OrderDetail(claim.order, claim.lines, claim.payments)
+    outcome = _authorize(payment)
+    # The provider took its time: what follows is not of the moment of the request.
+    payment = finalize_payment(
+        payment_id=payment.pk, outcome=outcome, now=timezone.now()
+    )
+    if payment.status == Payment.Status.FAILED:
+        if outcome.status is OutcomeStatus.NOT_SENT:
+            raise PaymentProviderUnavailableError(retry_after=5)
+        raise PaymentDeclinedError(decline_code=payment.failure_code)
+    # The lines are those that the claim has just written.
+    return OrderDetail(payment.order, claim.lines, (*claim.payments[:-1], payment))
+
+
+def _authorize(payment: Payment) -> Outcome:
+    provider = offered_providers().get(payment.provider)
+    if provider is None:
+        # A repeated request, and the shop was set up anew in between.
+        return Outcome(OutcomeStatus.UNKNOWN)
+    return provider.authorize(
+        Charge(
+            key=payment.idempotency_key,
+            method=payment.method,
+            amount=Money(payment.amount, payment.currency),
+        )
+    )
+
+
+@transaction.atomic
+def claim_order(
+    *,
+    cart_id: UUID,
+    shopper: Shopper,
+    provider_code: str,
+    method: str,
+    expected_total: Money | None,
+    checkout_key: str,
+    expected_version: int | None,
+    now: datetime,
+) -> Claim:
+    """Write down the order and the attempt to have it paid, or do nothing.
+
+    Public for the tests of what a crash leaves; ``check_out`` is the service.
+    """
+    cart = lock_cart(cart_id, shopper)
+    order = _lock_order(cart.order_id) if cart.order_id else None
+    earlier = tuple(order.payments.order_by("generation")) if order else ()
+    if order:
+        last = earlier[-1]
+        if last.checkout_key == checkout_key and not _may_try_again(last):
+            return Claim(order, tuple(order.lines.order_by("position")), earlier)
+        if cart.state == Cart.State.CHECKED_OUT:
+            raise_checked_out(cart_id)
+    if expected_version not in {None, cart.version}:
+        raise StaleVersionError(make_etag(cart.version))
+
+    priced = _agreed(cart, expected_total, now)
+    payment = Payment(
+        id=uuid7(),
+        provider=provider_code,
+        method=method,
+        generation=len(earlier) + 1,
+        currency=cart.currency,
+        amount=priced.totals.total.amount,
+        checkout_key=checkout_key,
+        created_at=now,
+        next_check_at=now + FIRST_CHECK_AFTER,
+    )
+    if order:
+        _take_up(order, priced, now)
+    else:
+        order = _record_order(priced, now)
+    lines = _record_lines(order, priced)
+    payment.order = order
+    payment.idempotency_key = f"order:{order.pk}:authorize:{payment.generation}"
+    payment.save(force_insert=True)
+    give_up_hold(cart, now)
+    _close_cart(cart, order, now)
+    # Last, so that the stock rows stay locked for as short a time as possible.
+    inventory_services.reserve_stock(
+        reference=payment.pk,
+        demand=priced.demand(),
+        expires_at=now + timedelta(seconds=settings.PAYMENT_WINDOW_SECONDS),
+        now=now,
+    )
+    return Claim(order, lines, (*earlier, payment))
+
+
+def _may_try_again(payment: Payment) -> bool:
+    """Say whether a repeated request is a new attempt: nothing reached the provider."""
+    return payment.status == Payment.Status.FAILED and payment.failure_code in UNASKED
+
+
+def _lock_order(order_id: UUID) -> Order:
+    return Order.objects.select_for_update(no_key=True).get(pk=order_id)
+
+
+def _agreed(cart: Cart, expected_total: Money | None, now: datetime) -> PricedCart:
+    """Price the cart under its lock, and make sure that the buyer wants just that."""
+    items = selectors.items_of(cart)
+    # Whether the stock suffices, the reservation decides.
+    priced = selectors.price_cart(cart, items, now=now, with_stock=False)
+    obstacles = [
+        {
+            "code": problem.code,
+            "detail": problem.detail,
+            **({"item_id": str(problem.item_id)} if problem.item_id else {}),
+        }
+        for problem in priced.problems
+        if problem.code not in selectors.ADVISORY_PROBLEMS
+    ]
+    if obstacles:
+        raise CartIncompleteError(problems=obstacles)
+    total = priced.totals.total
+    if expected_total is not None and expected_total != total:
+        raise PriceChangedError(
+            f"The total is {total} now.",
+            total={"amount": total.amount, "currency": total.currency},
+        )
+    return priced
+
+
+def _record_order(priced: PricedCart, now: datetime) -> Order:
+    cart = priced.cart
+    order = Order(cart_id=cart.pk, user_id=cart.user_id)
+    for name, value in _agreement(priced, now).items():
+        setattr(order, name, value)
+    order.save(force_insert=True)
+    TimelineEntry.objects.bulk_create(
+        TimelineEntry(
+            order=order,
+            field=field,
+            to_state=getattr(order, field),
+            created_at=now,
+        )
+        for field in ("status", "payment_status", "fulfillment_status")
+    )
+    return order
+
+
+def _take_up(order: Order, priced: PricedCart, now: datetime) -> None:
+    """Have a failed order say what the cart says now, and wait for a payment again."""
+    move_order(
+        order,
+        "payment_status",
+        Order.PaymentStatus.PENDING,
+        now=now,
+        message="Checked out again.",
+    )
+    agreement = _agreement(priced, now)
+    for name, value in agreement.items():
+        setattr(order, name, value)
+    order.user_id = priced.cart.user_id
+    order.save(update_fields=[*agreement, "user"])
+    OrderLine.objects.filter(order=order).delete()
+
+
+def _agreement(priced: PricedCart, now: datetime) -> dict[str, object]:
+    """Copy what the buyer and the shop agree on: later edits must not change it."""
+    cart, totals, shipping = priced.cart, priced.totals, priced.shipping_option
+    return {
+        "email": cart.email,
+        "currency": cart.currency,
+        "subtotal_amount": totals.subtotal.amount,
+        "discount_amount": totals.discount.amount,
+        "shipping_amount": totals.shipping.amount,
+        "tax_amount": totals.tax.amount,
+        "total_amount": totals.total.amount,
+        "shipping_address": cart.shipping_address,
+        "billing_address": cart.billing_address or cart.shipping_address,
+        "shipping_option_code": shipping.code if shipping else "",
+        "shipping_option_name": shipping.name if shipping else "",
+        "note": cart.note,
+        "placed_at": now,
+    }
+
+
+def _record_lines(order: Order, priced: PricedCart) -> tuple[OrderLine, ...]:
+    return tuple(
+        OrderLine.objects.bulk_create(
+            _order_line(order, position, line)
+            for position, line in enumerate(priced.lines)
+        )
+    )
+
+
+def _order_line(order: Order, position: int, line: PricedLine) -> OrderLine:
+    variant = line.variant
+    if variant is None:
+        raise ValueError("A line that can't be bought reached the order.")
+    return OrderLine(
+        order=order,
+        variant_id=line.variant_id,
+        position=position,
+        sku=variant.sku,
+        title=variant.title,
+        product_title=variant.product_title,
+        product_slug=variant.product_slug,
+        thumbnail_url=variant.thumbnail["url"] if variant.thumbnail else "",
+        quantity=line.quantity,
+        unit_amount=variant.unit.amount,
+        total_amount=variant.unit.amount * line.quantity,
+    )
+
+
+def _close_cart(cart: Cart, order: Order, now: datetime) -> None:
+    cart.state, cart.order_id = Cart.State.CHECKED_OUT, order.pk
+    cart.version += 1
+    cart.updated_at = now
+    cart.save(
+        update_fields=["state", "order_id", "hold_reference", "version", "updated_at"]
+    )
