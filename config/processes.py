@@ -101,7 +101,7 @@ def main() -> None:
         tether(signal.SIGTERM)
         if options.name != "web":
             # On a laptop the pages come first, above all while everything starts.
-            os.nice(5)
+            os.nice(10)
     os.chdir(BASE_DIR)
     words = command(options.name, options.host, options.port)
     os.execv(words[0], words)  # noqa: S606 - becomes the server, without a shell

@@ -20,6 +20,8 @@ from config.running import MARK, Addresses, notice
 
 ROOT = Path(__file__).resolve().parents[2]
 
+SMALL = {"WEB_PROCESSES": "1", "WORKER_PROCESSES": "1"}
+
 pytestmark = pytest.mark.timeout(240)
 
 
@@ -122,47 +124,39 @@ def doctor(var):
 
 
 @pytest.mark.slow
-def test_up_opens_the_shop_and_ctrl_c_stops_all_of_it(up, var):
-    port = free_port()
-    process = up("--port", str(port))
-    said = wait_until_open(process)
-    pids = everything_of(var)
-
-    assert f"http://localhost:{port}/admin/" in said
-    assert status_of(f"http://localhost:{port}/admin/login/") == 200
-    assert len(pids) > 6
+def test_up_recovers_from_kill_9_and_leaves_nothing_after_ctrl_c(up, var):
+    """One test, because each start of the whole shop costs many seconds."""
+    first = up("--port", str(free_port()), **SMALL)
+    wait_until_open(first)
+    killed = everything_of(var)
+    # Web, sockets, worker, beat with their children, and the two servers.
+    assert len(killed) > 6
     assert processes.wait_until(lambda: doctor(var).returncode == 0, 30), doctor(
         var
     ).stdout
 
-    process.send_signal(signal.SIGINT)
-    rest = process.stdout.read()
-
-    assert process.wait(30) == 0, rest
-    assert all_gone(pids)
-
-
-@pytest.mark.slow
-def test_up_recovers_from_kill_9_and_refuses_to_run_twice(up, var):
-    first = up(PORT=str(free_port()))
-    wait_until_open(first)
-    pids = everything_of(var)
-
-    second = up(PORT=str(free_port()))
-    assert second.wait(60) == 1
-    assert second.stdout.read() == (
+    refused = up("--port", str(free_port()))
+    said, _ = refused.communicate(timeout=60)
+    assert refused.returncode == 1
+    assert said == (
         f"CommandError: The shop of {var} is already running: use that one, or stop it with Ctrl-C first.\n"
     )
+    assert all(map(processes.is_running, killed))
 
     first.kill()
     if sys.platform == "linux":
-        assert all_gone(pids)
-    third = up(PORT=str(free_port()))
-    wait_until_open(third)
-    assert all_gone(pids)
-    third.send_signal(signal.SIGTERM)
-    third.stdout.read()
-    assert third.wait(30) == 0
+        assert all_gone(killed)
+    port = free_port()
+    second = up(PORT=str(port), **SMALL)
+    assert f"http://localhost:{port}/admin/" in wait_until_open(second)
+    assert all_gone(killed)
+    assert status_of(f"http://localhost:{port}/admin/login/") == 200
+    stopped = everything_of(var)
+
+    second.send_signal(signal.SIGINT)
+    rest = second.stdout.read()
+    assert second.wait(30) == 0, rest
+    assert all_gone(stopped)
 
 
 @pytest.mark.slow
@@ -236,6 +230,19 @@ def test_up_says_that_a_program_is_missing(up, tmp_path):
         "CommandError: There is no Valkey to start here: run `make run`"
     )
     assert said.count("\n") == 1
+
+
+def test_up_says_that_its_folder_cannot_be_made(up, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.touch()
+
+    process = up("--port", str(free_port()), VAR_DIR=str(blocked / "var"))
+    said, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert said == (
+        f"CommandError: The shop can't start: Not a directory ({blocked / 'var'}).\n"
+    )
 
 
 def test_up_refuses_a_port_that_leaves_no_room(up):

@@ -44,6 +44,9 @@ class Command(BaseCommand):
             )
         except EmbeddedError as error:
             raise CommandError(str(error)) from error
+        except OSError as error:
+            reason = f"{error.strerror} ({error.filename})"
+            raise CommandError(f"The shop can't start: {reason}.") from error
         except KeyboardInterrupt:
             code = 0
         sys.exit(code)
