@@ -17,12 +17,19 @@ class BusyError(DomainError):
     cure = "Send the same request again after the seconds that Retry-After names."
 
 
+RETRY_AFTER_SECONDS = 1
+
+
 @contextmanager
 def lock_wait() -> Iterator[None]:
     """Turn a lock that did not come in time into BusyError; the transaction is over."""
     try:
         yield
     except OperationalError as error:
-        if isinstance(error.__cause__, errors.LockNotAvailable):
-            raise BusyError(retry_after=1) from error
+        if is_lock_timeout(error):
+            raise BusyError(retry_after=RETRY_AFTER_SECONDS) from error
         raise
+
+
+def is_lock_timeout(error: BaseException) -> bool:
+    return isinstance(error.__cause__, errors.LockNotAvailable)

@@ -19,6 +19,7 @@ from rest_framework.settings import api_settings
 
 from core import exceptions
 from core.errors import DomainError, ErrorKind, FieldError
+from core.locking import RETRY_AFTER_SECONDS, BusyError, is_lock_timeout
 from core.request_ids import current_request_id
 
 CONTENT_TYPE = "application/problem+json"
@@ -100,6 +101,8 @@ def anticipated_error(exc: BaseException | None) -> DomainError | None:
         # A value that validation should have stopped: the client's mistake to the
         # client, ours to the log.
         _logger.error("A value reached the database that it refuses.", exc_info=exc)
+    if is_lock_timeout(exc):
+        return BusyError(retry_after=RETRY_AFTER_SECONDS)
     for kind, error in _TRANSLATIONS:
         if isinstance(exc, kind):
             return error()

@@ -4,10 +4,12 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 
-def database(url: str, *, pool_size: int) -> dict[str, Any]:
+def database(url: str, *, pool_size: int, lock_timeout_ms: int) -> dict[str, Any]:
     """Turn ``postgresql://user:password@host:port/name?option=…`` into settings.
 
     A unix socket stands where libpq puts it: ``postgresql://user@/name?host=/path``.
+    Without a lock timeout nothing is asked of the server when connecting, which is
+    what PgBouncer wants.
     """
     parts = urlsplit(url)
     name = unquote(parts.path.lstrip("/"))
@@ -18,6 +20,9 @@ def database(url: str, *, pool_size: int) -> dict[str, Any]:
     options: dict[str, Any] = dict(parse_qsl(parts.query))
     host = options.pop("host", "") or unquote(parts.hostname or "")
     port = options.pop("port", "") or str(parts.port or "")
+    if lock_timeout_ms:
+        given = options.get("options", "")
+        options["options"] = f"-c lock_timeout={lock_timeout_ms} {given}".strip()
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": name,

@@ -75,7 +75,12 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASE_URL = env_str("DATABASE_URL") or embedded.database_url(VAR_DIR)
 REDIS_URL = env_str("REDIS_URL") or embedded.redis_url(VAR_DIR)
 DATABASE_POOL_SIZE = env_int("DATABASE_POOL_SIZE", 16, minimum=1)
-DATABASES = {"default": database(DATABASE_URL, pool_size=DATABASE_POOL_SIZE)}
+LOCK_TIMEOUT_MS = env_int("LOCK_TIMEOUT_MS", 5000, minimum=0)
+DATABASES = {
+    "default": database(
+        DATABASE_URL, pool_size=DATABASE_POOL_SIZE, lock_timeout_ms=LOCK_TIMEOUT_MS
+    )
+}
 CACHES = caches(REDIS_URL)
 # Public reads as bytes: in Valkey, and up to so much in each process.
 BYTES_CACHE = env_bool("BYTES_CACHE", default=True)
