@@ -90,8 +90,9 @@ class ReservationQuerySet(models.QuerySet["Reservation"]):
     def active(self) -> Self:
         return self.filter(state=Reservation.State.ACTIVE)
 
-    def consumed(self) -> Self:
-        return self.filter(state=Reservation.State.CONSUMED)
+    def waiting(self) -> Self:
+        """Sold as a backorder, not shipped yet."""
+        return self.active().filter(expires_at=None)
 
     def expired(self, *, now: datetime) -> Self:
         """Past their time, whatever their state."""
@@ -121,7 +122,8 @@ class Reservation(models.Model):
     )
     quantity = models.PositiveIntegerField()
     state = models.CharField(max_length=16, choices=State, default=State.ACTIVE)
-    expires_at = models.DateTimeField()
+    # None: paid for before the goods came; held until they do.
+    expires_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     closed_at = models.DateTimeField(null=True, blank=True)
 

@@ -143,6 +143,8 @@ class ReservationSerializer(OfStockSerializer):
     )
     quantity = serializers.IntegerField(read_only=True)
     state = serializers.ChoiceField(choices=Reservation.State.choices, read_only=True)
-    expires_at = serializers.DateTimeField(read_only=True)
+    expires_at = serializers.DateTimeField(
+        read_only=True, allow_null=True, help_text="Null while paid goods are to come."
+    )
     created_at = serializers.DateTimeField(read_only=True)
     closed_at = serializers.DateTimeField(read_only=True, allow_null=True)

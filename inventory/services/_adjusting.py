@@ -16,6 +16,7 @@ from inventory.exceptions import (
     UnknownWarehouseError,
 )
 from inventory.models import Movement, Stock, Warehouse
+from inventory.services._closing import ship_waiting
 from inventory.services._ledger import Entry, LockedStock, lock_stock, record
 
 # In one order, so that two counts of the same new variants cannot deadlock.
@@ -80,8 +81,10 @@ def adjust_stock(
     difference = counted - stock.on_hand if counted is not None else change or 0
     _check_bounds(stock, stock.on_hand + difference)
     kind = Movement.Kind.ADJUSTED if counted is None else Movement.Kind.COUNTED
+    entries = [Entry(stock.id, kind, on_hand_change=difference)] if difference else []
+    entries += ship_waiting(shelves.rows, entries, now=now)
     record(
-        [Entry(stock.id, kind, on_hand_change=difference)] if difference else [],
+        entries,
         rows=shelves.rows,
         now=now,
         reason=reason,
@@ -119,6 +122,7 @@ def set_counted_in_bulk(
             change = counted - stock.on_hand
             kind = Movement.Kind.COUNTED
             entries.append(Entry(stock.id, kind, on_hand_change=change))
+    entries += ship_waiting(shelves.rows, entries, now=now)
     record(
         entries,
         rows=shelves.rows,

@@ -1,5 +1,6 @@
 """The ends of a reservation: consumed, released, returned, expired."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from uuid import UUID
@@ -18,6 +19,8 @@ State = Reservation.State
 def consume_stock(*, reference: UUID, now: datetime) -> None:
     """Take the held units off the shelf. Done already: nothing happens.
 
+    What was sold as a backorder stays held, for good, and goes when the goods come.
+
     :raises ReservationLostError: if the hold expired or was released; nothing changed.
     """
     rows = _lock_rows_of(reference, now=now)
@@ -27,46 +30,46 @@ def consume_stock(*, reference: UUID, now: datetime) -> None:
         return
     if not holds or any(_is_lost(hold, now=now) for hold in known):
         raise ReservationLostError
-    _close(holds, to=State.CONSUMED, now=now)
-    entries = [
-        Entry(
-            hold.stock_id,
-            Movement.Kind.SHIPPED,
-            on_hand_change=-hold.quantity,
-            reserved_change=-hold.quantity,
-            reference=reference,
-        )
-        for hold in holds
-    ]
-    record(entries, rows=rows, now=now)
+    at_hand = {row.id: row.on_hand for row in rows}
+    missing = [hold.id for hold in holds if hold.quantity > at_hand[hold.stock_id]]
+    if missing:
+        Reservation.objects.filter(id__in=missing).update(expires_at=None)
+    shipped = [hold for hold in holds if hold.id not in missing]
+    record(_ship(shipped, now=now), rows=rows, now=now)
 
 
 @transaction.atomic
 def release_stock(*, reference: UUID, now: datetime, reason: str = "") -> None:
     """Give back what is still held. Nothing held: nothing happens."""
     rows = _lock_rows_of(reference, now=now)
-    holds = list(Reservation.objects.filter(reference=reference).active())
-    _close(holds, to=State.RELEASED, now=now)
-    record(_freed(holds, Movement.Kind.RELEASED), rows=rows, now=now, reason=reason)
+    entries = close_released(reference, now=now)
+    record(entries, rows=rows, now=now, reason=reason)
 
 
 @transaction.atomic
 def return_stock(
     *, reference: UUID, now: datetime, reason: str, actor_id: UUID | None
 ) -> None:
-    """Put consumed units back on the shelf. Nothing consumed: nothing happens."""
+    """Put consumed units back on the shelf, and let go of those still to come.
+
+    Nothing consumed: nothing happens.
+    """
     rows = _lock_rows_of(reference, now=now)
-    holds = list(Reservation.objects.filter(reference=reference).consumed())
-    _close(holds, to=State.RELEASED, now=now)
-    entries = [
+    known = Reservation.objects.filter(reference=reference)
+    waiting = list(known.waiting())
+    entries = _free(waiting, State.RELEASED, Movement.Kind.RELEASED, now=now)
+    consumed = list(known.filter(state=State.CONSUMED))
+    _close(consumed, to=State.RELEASED, now=now)
+    entries += [
         Entry(
             hold.stock_id,
             Movement.Kind.RETURNED,
             on_hand_change=hold.quantity,
             reference=reference,
         )
-        for hold in holds
+        for hold in consumed
     ]
+    entries += ship_waiting(rows, entries, now=now)
     record(entries, rows=rows, now=now, reason=reason, actor_id=actor_id)
 
 
@@ -82,8 +85,8 @@ def expire_reservations(*, now: datetime, limit: int = SWEEP_BATCH) -> int:
     rows = lock_stock(variant_ids={variant_id for _, variant_id in due}, now=now)
     # Only now is it certain which of them nobody else has closed.
     holds = list(Reservation.objects.filter(id__in=[id_ for id_, _ in due]).active())
-    _close(holds, to=State.EXPIRED, now=now)
-    record(_freed(holds, Movement.Kind.EXPIRED), rows=rows, now=now)
+    entries = _free(holds, State.EXPIRED, Movement.Kind.EXPIRED, now=now)
+    record(entries, rows=rows, now=now)
     return len(due)
 
 
@@ -94,28 +97,66 @@ def close_expired(rows: Iterable[LockedStock], *, now: datetime) -> list[Entry]:
         return []
     overdue = Reservation.objects.filter(stock_id__in=stock_ids).active()
     holds = list(overdue.expired(now=now))
-    _close(holds, to=State.EXPIRED, now=now)
-    return _freed(holds, Movement.Kind.EXPIRED)
+    return _free(holds, State.EXPIRED, Movement.Kind.EXPIRED, now=now)
+
+
+def close_released(reference: UUID, *, now: datetime) -> list[Entry]:
+    """Release what is held on locked rows; the entries are the caller's to record."""
+    holds = list(Reservation.objects.filter(reference=reference).active())
+    return _free(holds, State.RELEASED, Movement.Kind.RELEASED, now=now)
+
+
+def ship_waiting(
+    rows: Iterable[LockedStock], arrivals: Iterable[Entry], *, now: datetime
+) -> list[Entry]:
+    """Ship backorders, oldest first, as far as what arrives on locked rows reaches.
+
+    The entries are the caller's to record, together with the arrivals.
+    """
+    arrived: Counter[UUID] = Counter()
+    for entry in arrivals:
+        arrived[entry.stock_id] += entry.on_hand_change
+    # A hold waits only while it wants more than there is.
+    at_hand = {
+        row.id: row.on_hand + arrived[row.id]
+        for row in rows
+        if row.reserved > row.on_hand and arrived[row.id] > 0
+    }
+    shipped: list[Reservation] = []
+    if at_hand:
+        waiting = Reservation.objects.filter(stock_id__in=at_hand).waiting()
+        for hold in waiting.order_by("created_at", "id"):
+            if hold.quantity <= at_hand[hold.stock_id]:
+                at_hand[hold.stock_id] -= hold.quantity
+                shipped.append(hold)
+    return _ship(shipped, now=now)
 
 
 def _is_lost(hold: Reservation, *, now: datetime) -> bool:
+    if hold.expires_at is None:
+        return False
     if hold.state == State.ACTIVE:
         return hold.expires_at <= now
     # Another machine's clock is ahead of ours and ended a part of what we hold.
     return hold.state == State.EXPIRED and hold.expires_at > now
 
 
-def _lock_rows_of(reference: UUID, *, now: datetime) -> list[LockedStock]:
-    variant_ids = set(
+def variants_of(reference: UUID) -> set[UUID]:
+    return set(
         Reservation.objects.filter(reference=reference).values_list(
             "stock__variant_id", flat=True
         )
     )
-    return lock_stock(variant_ids=variant_ids, now=now)
+
+
+def _lock_rows_of(reference: UUID, *, now: datetime) -> list[LockedStock]:
+    return lock_stock(variant_ids=variants_of(reference), now=now)
 
 
 def _close(holds: Collection[Reservation], *, to: State, now: datetime) -> None:
     """Move holds read under the lock of their stock to another state."""
+    if not holds:
+        return
     origins = [origin for origin, ends in Reservation.TRANSITIONS.items() if to in ends]
     closed = Reservation.objects.filter(
         id__in=[hold.id for hold in holds], state__in=origins
@@ -124,7 +165,24 @@ def _close(holds: Collection[Reservation], *, to: State, now: datetime) -> None:
         raise ReservationLostError
 
 
-def _freed(holds: Iterable[Reservation], kind: Movement.Kind) -> list[Entry]:
+def _ship(holds: Collection[Reservation], *, now: datetime) -> list[Entry]:
+    _close(holds, to=State.CONSUMED, now=now)
+    return [
+        Entry(
+            hold.stock_id,
+            Movement.Kind.SHIPPED,
+            on_hand_change=-hold.quantity,
+            reserved_change=-hold.quantity,
+            reference=hold.reference,
+        )
+        for hold in holds
+    ]
+
+
+def _free(
+    holds: Collection[Reservation], to: State, kind: Movement.Kind, *, now: datetime
+) -> list[Entry]:
+    _close(holds, to=to, now=now)
     return [
         Entry(
             hold.stock_id,

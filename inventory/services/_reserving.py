@@ -10,7 +10,7 @@ from core.ids import uuid7
 from inventory import selectors
 from inventory.exceptions import InsufficientStockError
 from inventory.models import Movement
-from inventory.services._closing import close_expired
+from inventory.services._closing import close_expired, close_released, variants_of
 from inventory.services._ledger import (
     Entry,
     LockedStock,
@@ -44,9 +44,11 @@ def reserve_stock(
     demand: Mapping[UUID, int],
     expires_at: datetime,
     now: datetime,
+    replacing: UUID | None = None,
 ) -> None:
     """Hold every quantity until ``expires_at``, or hold nothing.
 
+    What the reference ``replacing`` still holds is given up for it in the same step.
     Call it late in the transaction: the stock rows stay locked until its end. A
     refusal rolls back the caller's transaction too. A number of queries that does not
     grow with the demand.
@@ -54,8 +56,11 @@ def reserve_stock(
     :raises InsufficientStockError: naming what is left of each short variant.
     :raises core.locking.BusyError: if the rows stay locked by others for too long.
     """
-    rows = lock_stock(variant_ids=demand.keys(), now=now)
+    given_up = () if replacing is None else variants_of(replacing)
+    rows = lock_stock(variant_ids={*demand, *given_up}, now=now)
     entries = close_expired(rows, now=now)
+    if given_up and replacing is not None:
+        entries += close_released(replacing, now=now)
     shares = _allocate(demand, _after(rows, entries))
     entries += [
         Entry(

@@ -1,9 +1,10 @@
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from catalog.tests.factories import make_variant
 from core.ids import uuid7
+from core.tests.racing import race
 from inventory import services
 from inventory.models import Movement, Stock, Warehouse
 from inventory.tests.factories import NOW, make_stock, make_warehouse, reserve
@@ -261,6 +262,23 @@ def test_adjust_stock_refuses_with_the_reason(keeper, body, status, code):
 
     assert (response.status_code, response.json()["code"]) == (status, code)
     assert shown(stock)["on_hand"] == 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_adjust_stock_says_busy_when_a_lock_does_not_come_in_time(keeper):
+    stock = make_stock(on_hand=5)
+
+    def adjust_hurriedly():
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '50ms'")
+        return adjust(keeper, sku=stock.variant.sku, change=1)
+
+    with transaction.atomic():
+        Stock.objects.select_for_update().get()
+        (response,) = race([adjust_hurriedly])
+
+    assert (response.status_code, response.json()["code"]) == (503, "busy")
+    assert response.headers["Retry-After"] == "1"
 
 
 def test_list_movements_is_the_ledger_newest_first(keeper):

@@ -197,6 +197,43 @@ def test_reserve_stock_again_after_expiry_holds_for_the_same_reference():
     assert figures(stock) == (0, 0)
 
 
+def test_reserve_stock_in_place_of_another_hold_crosses_nothing():
+    mug, cap = make_stock(on_hand=2), make_stock(on_hand=1)
+    held = reserve({mug: 2, cap: 1})
+    told = events()
+
+    services.reserve_stock(
+        reference=uuid7(),
+        demand={mug.variant_id: 2},
+        expires_at=LATER,
+        now=NOW,
+        replacing=held,
+    )
+
+    assert (figures(mug), figures(cap)) == ((2, 2), (1, 0))
+    assert events()[len(told) :] == ["stock_back"]
+    assert {hold.state for hold in Reservation.objects.filter(reference=held)} == {
+        "released"
+    }
+
+
+def test_reserve_stock_refused_keeps_the_hold_that_it_was_to_replace():
+    stock = make_stock(on_hand=2)
+    held = reserve({stock: 1})
+
+    with pytest.raises(InsufficientStockError) as error, transaction.atomic():
+        services.reserve_stock(
+            reference=uuid7(),
+            demand={stock.variant_id: 3},
+            expires_at=LATER,
+            now=NOW,
+            replacing=held,
+        )
+
+    assert error.value.available == {stock.variant_id: 2}
+    assert figures(stock) == (2, 1)
+
+
 def test_reserve_stock_refuses_a_second_live_hold_of_a_reference():
     stock = make_stock(on_hand=5)
     reference = reserve({stock: 1})
@@ -225,6 +262,61 @@ def test_consume_stock_twice_changes_nothing():
     services.consume_stock(reference=reference, now=LATER)
 
     assert figures(stock) == (3, 0)
+
+
+def test_consume_stock_of_a_backorder_ships_once_the_goods_come():
+    stock = make_stock(on_hand=2, backorder_limit=5)
+    reference = reserve({stock: 4})
+
+    services.consume_stock(reference=reference, now=NOW)
+    assert figures(stock) == (2, 4)
+    assert services.expire_reservations(now=LATER) == 0
+    adjust(stock, change=1)
+    assert figures(stock) == (3, 4)
+    adjust(stock, change=3)
+
+    assert figures(stock) == (2, 0)
+    assert Reservation.objects.get().state == "consumed"
+    assert lines_of(stock)[2:] == [("adjusted", 3, 0, 6, 4), ("shipped", -4, -4, 2, 0)]
+
+
+def test_arrivals_ship_the_oldest_backorders_that_they_reach():
+    stock = make_stock(on_hand=0, backorder_limit=9)
+    references = [
+        reserve({stock: units}, now=NOW + timedelta(seconds=place))
+        for place, units in enumerate((2, 5, 1))
+    ]
+    for reference in references:
+        services.consume_stock(reference=reference, now=NOW + timedelta(seconds=9))
+
+    services.set_counted_in_bulk(
+        warehouse_code="main",
+        quantities={stock.variant_id: 4},
+        reason="Import",
+        actor_id=None,
+        now=LATER,
+    )
+
+    assert figures(stock) == (1, 5)
+    assert Reservation.objects.waiting().get().reference == references[1]
+    assert selectors.held_quantities(references=references) == {
+        reference: {stock.variant_id: units}
+        for reference, units in zip(references, (2, 5, 1), strict=True)
+    }
+
+
+def test_return_stock_lets_go_of_a_backorder_and_ships_another():
+    stock = make_stock(on_hand=3, backorder_limit=9)
+    first, second, third = (reserve({stock: 3}) for _ in range(3))
+    for reference in (first, second, third):
+        services.consume_stock(reference=reference, now=NOW)
+    assert figures(stock) == (0, 6)
+
+    for reference in (third, first):
+        services.return_stock(reference=reference, now=NOW, reason="", actor_id=None)
+
+    assert figures(stock) == (0, 0)
+    assert Reservation.objects.get(state="consumed").reference == second
 
 
 def test_consume_stock_refuses_a_hold_the_instant_it_expires():
