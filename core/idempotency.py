@@ -43,6 +43,9 @@ FINAL_REFUSALS = {
     HTTPStatus.GONE,
     HTTPStatus.UNPROCESSABLE_ENTITY,
 }
+# Codes under those statuses that aren't final: the payload never reached the business
+# step and may be corrected, or somebody else was faster and it may be repeated.
+OPEN_CODES = {"validation_error", "conflict"}
 REPLAYED_HEADERS = ("Content-Type", "Location", "ETag", "Cache-Control", "Link")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -291,8 +294,7 @@ def is_final(response: HttpResponse) -> bool:
         return True
     if response.status_code not in FINAL_REFUSALS or "Retry-After" in response.headers:
         return False
-    # The payload never reached the business step: it may be corrected under the key.
-    return getattr(response, "data", {}).get("code") != "validation_error"
+    return getattr(response, "data", {}).get("code") not in OPEN_CODES
 
 
 def _refuse_other_request(record: IdempotencyRecord, identity: _Identity) -> None:

@@ -21,6 +21,8 @@ class NoBulbError(DomainError):
     code = "no_bulb_in_tests"
     kind = ErrorKind.CONFLICT
     title = "There is no bulb"
+    cause = "A test asked for a dark room."
+    cure = "Ask for another one."
 
 
 class LampSerializer(StrictSerializer):

@@ -200,6 +200,7 @@ class TestReplay:
             *[(status, "", None) for status in (400, 401, 403, 404, 412, 415, 428)],
             (409, "busy", {"Retry-After": "1"}),
             (422, "validation_error", None),
+            (409, "conflict", None),
             (429, "", {"Retry-After": "1"}),
             (500, "", None),
             (503, "", {"Retry-After": "1"}),
