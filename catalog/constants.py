@@ -9,3 +9,7 @@ MAX_CATEGORIES = 50
 MAX_ATTRIBUTES = 250
 MAX_CATEGORY_DEPTH = 10
 MAX_DESCRIPTION = 200_000
+# A product is made with so many variants in one request; more are added one by one.
+MAX_VARIANTS_AT_ONCE = 250
+MAX_COLLECTIONS = 50
+MAX_PRICES = 50

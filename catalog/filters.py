@@ -43,7 +43,7 @@ def parse_card_filters(
         currency=parse_currency(params),
         min_price=_parse_amount(params, "min_price"),
         max_price=_parse_amount(params, "max_price"),
-        in_stock=_parse_bool(params, "in_stock"),
+        in_stock=parse_bool(params, "in_stock"),
         rating=_parse_rating(params),
         options=tuple(_pairs(params, OPTION)),
         attributes=tuple(_pairs(params, ATTRIBUTE)),
@@ -100,7 +100,7 @@ def _parse_amount(params: QueryDict, name: str) -> int | None:
     return int(text)
 
 
-def _parse_bool(params: QueryDict, name: str) -> bool | None:
+def parse_bool(params: QueryDict, name: str) -> bool | None:
     text = params.get(name)
     if text not in {None, "true", "false"}:
         raise InvalidParameterError("Give true or false.", parameter=name)

@@ -123,3 +123,81 @@ class SearchResultSerializer(serializers.Serializer[Any]):
     )
     total = serializers.IntegerField()
     next = serializers.URLField(allow_null=True)
+
+
+class VariantPriceSerializer(serializers.Serializer[Any]):
+    currency = serializers.CharField()
+    price = MoneyField()
+    compare_at_price = MoneyField(allow_null=True)
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """Show a row of prices: two amounts in one currency."""
+        currency = instance.currency
+        was = instance.compare_at_amount
+        return {
+            "currency": currency,
+            "price": {"amount": instance.amount, "currency": currency},
+            "compare_at_price": None
+            if was is None
+            else {"amount": was, "currency": currency},
+        }
+
+
+class VariantDetailSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    product_id = serializers.UUIDField()
+    sku = serializers.CharField(allow_null=True)
+    barcode = serializers.CharField(allow_null=True)
+    title = serializers.CharField()
+    options = serializers.DictField(child=serializers.CharField())
+    prices = VariantPriceSerializer(many=True)
+    in_stock = serializers.BooleanField()
+    weight_grams = serializers.IntegerField(allow_null=True)
+    image_id = serializers.UUIDField(allow_null=True)
+    position = serializers.IntegerField()
+
+
+class VendorSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    slug = serializers.CharField()
+    name = serializers.CharField()
+
+
+class CollectionSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    slug = serializers.CharField()
+    title = serializers.CharField()
+    description_html = serializers.CharField()
+    position = serializers.IntegerField()
+
+
+class CategorySerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    slug = serializers.CharField()
+    name = serializers.CharField()
+    parent_id = serializers.UUIDField(allow_null=True)
+    description = serializers.CharField()
+    position = serializers.IntegerField()
+
+
+class CategoryTreeSerializer(CategorySerializer):
+    children = serializers.ListField(
+        child=serializers.DictField(), help_text="Categories of the same shape."
+    )
+
+
+class AttributeSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    code = serializers.CharField()
+    name = serializers.CharField()
+    type = serializers.ChoiceField(choices=["text", "number", "boolean", "choice"])
+    unit = serializers.CharField()
+    is_filterable = serializers.BooleanField()
+    position = serializers.IntegerField()
+
+
+class AttributeValueSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    code = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # a member of this name shadows Field.label
+    position = serializers.IntegerField()

@@ -7,6 +7,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from catalog.models import Product, Variant
+from core.bytes_cache import bump_generation
+from core.locking import lock_wait
 
 # Composed by PostgreSQL, compact as orjson writes it: row_to_json and to_json leave no
 # blanks, json_build_object would.
@@ -222,7 +224,8 @@ def lock_products(product_ids: Collection[UUID]) -> None:
     and two changes that touch the same products can't deadlock.
     """
     locked = Product.objects.filter(pk__in=product_ids).order_by("pk")
-    list(locked.select_for_update(no_key=True).values_list("pk"))
+    with lock_wait():
+        list(locked.select_for_update(no_key=True).values_list("pk"))
 
 
 @transaction.atomic
@@ -242,6 +245,7 @@ def refresh_cards(*, product_ids: Collection[UUID]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(REFRESH, parameters)
         cursor.execute(LEARN_WORDS, parameters)
+    bump_generation()
 
 
 @transaction.atomic
