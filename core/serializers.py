@@ -82,6 +82,11 @@ class MoneySerializer(StrictSerializer):
 
     def to_internal_value(self, data: Any) -> Money:
         members = super().to_internal_value(data)
+        # Inside a PATCH nothing is required, but half an amount of money is none.
+        missing = [name for name in ("amount", "currency") if name not in members]
+        if missing:
+            required = ErrorDetail("This field is required.", code="required")
+            raise ValidationError({name: [required] for name in missing})
         return Money(members["amount"], members["currency"])
 
 
