@@ -13,5 +13,9 @@ class ConfigConfig(AppConfig):
         # Models are there only now.
         from catalog import imports  # noqa: PLC0415 -- see above
         from config.counted_stock import CountedStock  # noqa: PLC0415 -- see above
+        from notifications.services import register_subject  # noqa: PLC0415 -- see above
+        from orders.selectors import get_order_summary  # noqa: PLC0415 -- see above
 
         imports.register_stock_writer(CountedStock())
+        # Notifications knows orders by their events only; this is how it reads one.
+        register_subject("order", get_order_summary)

@@ -24,11 +24,11 @@ class SampleTotals(NamedTuple):
 
 
 class SampleLine(NamedTuple):
-    product_title: str = "Field Notebook"
-    title: str = "Red / A5"
+    title: str = "Field Notebook"
+    variant_title: str = "Red / A5"
     sku: str = "NOTE-RED"
     quantity: int = 3
-    unit: Money = Money(1699, "EUR")
+    unit_price: Money = Money(1699, "EUR")
     total: Money = Money(5097, "EUR")
 
 
@@ -38,7 +38,7 @@ class SampleOrder:
     email: str = "guest@example.com"
     placed_at: datetime = datetime(2026, 11, 21, 12, tzinfo=UTC)
     status_url: str = "http://localhost:8000/orders/SW-100001"
-    shipping_option_name: str = "Standard"
+    shipping_option: str = "Standard"
     shipping_address: dict[str, Any] = field(default_factory=lambda: dict(ADDRESS))
     billing_address: dict[str, Any] = field(default_factory=lambda: dict(ADDRESS))
     totals: SampleTotals = field(default_factory=SampleTotals)

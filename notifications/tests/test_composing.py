@@ -28,7 +28,7 @@ def test_both_bodies_tell_the_same():
     order = SampleOrder(
         lines=(
             SampleLine(),
-            SampleLine(product_title="Mug", title="Default", quantity=1),
+            SampleLine(title="Mug", variant_title="Default", quantity=1),
         )
     )
 
@@ -67,7 +67,7 @@ def test_an_unknown_language_is_english(locale):
 def test_the_html_escapes_and_the_text_does_not():
     evil = "<script>alert(1)</script> & Co"
     order = SampleOrder(
-        lines=(SampleLine(product_title=evil),),
+        lines=(SampleLine(title=evil),),
         shipping_address=ADDRESS | {"full_name": evil},
     )
 
