@@ -5,8 +5,9 @@ so that the look can be exchanged by these few base classes.
 """
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from django import forms
 from django.contrib import messages
 from django.contrib.admin import display
 from django.contrib.auth import get_user_model
@@ -14,7 +15,7 @@ from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponseRedirect
 
 from core.errors import DomainError
-from core.money import Money, format_money
+from core.money import Money, format_money, known_currencies, parse_money
 
 if TYPE_CHECKING:
     # Unfold has no types of its own; these are what it must be exchangeable with.
@@ -23,10 +24,13 @@ if TYPE_CHECKING:
     LookOfModelAdmin = look.ModelAdmin[Any]
     LookOfTabularInline = look.TabularInline[Any, Any]
     LookOfStackedInline = look.StackedInline[Any, Any]
+    AnyAdmin = look.options.BaseModelAdmin[Any]
 else:
     from unfold.admin import ModelAdmin as LookOfModelAdmin
     from unfold.admin import StackedInline as LookOfStackedInline
     from unfold.admin import TabularInline as LookOfTabularInline
+
+    AnyAdmin = object
 
 
 class ModelAdmin(LookOfModelAdmin):
@@ -86,7 +90,7 @@ class ReadOnlyAdmin(ReadOnlyMixin, ModelAdmin):
     pass
 
 
-class ActorMixin(LookOfModelAdmin):
+class ActorMixin(AnyAdmin):
     """Shows in the column ``actor`` whose id is in ``actor_id``."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -112,7 +116,55 @@ class StackedInline(LookOfStackedInline):
 
 class ReadOnlyInline(ReadOnlyMixin, TabularInline):
     can_delete = False
-    show_change_link = False
+
+    def get_readonly_fields(self, *_: Any) -> Any:
+        return self.fields or ()
+
+
+class MoneyForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
+    """A row with a currency and amounts in its minor units, edited as people write them."""
+
+    amounts: ClassVar[tuple[str, ...]] = ("amount",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in self.amounts:
+            column = self._meta.model._meta.get_field(name)  # noqa: SLF001 -- Django documents it
+            self.fields[name] = forms.CharField(
+                required=not column.null,
+                max_length=20,
+                widget=self.fields[name].widget.__class__(attrs={"type": "text"}),
+                help_text="Such as 19.99",
+            )
+            amount = getattr(self.instance, name)
+            if amount is not None:
+                money = Money(amount, self.instance.currency)
+                self.initial[name] = str(money.as_decimal())
+
+    def clean_currency(self) -> str:
+        code = str(self.cleaned_data["currency"]).upper()
+        if code not in known_currencies():
+            raise forms.ValidationError("That is no ISO 4217 currency code.")
+        return code
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or {}
+        for name in self.amounts:
+            if "currency" in given and name in given:
+                given[name] = self._minor_units(name, given[name], given["currency"])
+        return given
+
+    def _minor_units(self, name: str, text: str, currency: str) -> int | None:
+        if not text:
+            return None
+        try:
+            amount = parse_money(text, currency).amount
+        except DomainError as error:
+            self.add_error(name, error.detail)
+            return None
+        if amount < 0:
+            self.add_error(name, "An amount can't be negative.")
+        return amount
 
 
 def money_text(amount: int | None, currency: str) -> str:
