@@ -1,7 +1,9 @@
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import Group
 from django.db import connection
 from rest_framework.test import APIClient
@@ -10,6 +12,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 from accounts.models import User
 from core.bytes_store import raise_generation
 
+SEED_ROLES = "accounts.migrations.0002_seed_roles"
 TRUNCATE_TRIGGERS = r"""
 SELECT format('ALTER TABLE %s DISABLE TRIGGER %I', tgrelid::regclass, tgname)
 FROM pg_trigger WHERE tgname LIKE '%\_no\_truncate'
@@ -62,7 +65,10 @@ def staff(db: None) -> Callable[..., User]:
         user = User.objects.create_user(
             email, f"{role}'s password", is_staff=True, **fields
         )
-        user.groups.add(Group.objects.get_or_create(name=role)[0])
+        if not Group.objects.exists():
+            # A transactional test before this one has emptied the tables.
+            import_module(SEED_ROLES).seed_roles(apps, None)
+        user.groups.add(Group.objects.get(name=role))
         return user
 
     return make
