@@ -1,13 +1,25 @@
 from django.contrib import admin
 from django.urls import include, path
+from drf_spectacular.views import (
+    SpectacularJSONAPIView,
+    SpectacularRedocView,
+    SpectacularSwaggerView,
+)
 
 from core import pages
+from core.bytes_cache import public_bytes
 from core.metrics import metrics
+
+# Made from all views, which takes a second; kept, since only a new start changes it.
+schema = public_bytes(SpectacularJSONAPIView.as_view(), namespace="schema")
 
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("metrics", metrics),
     path("", include("notifications.urls")),
+    path("api/schema", schema, name="schema"),
+    path("api/docs", SpectacularSwaggerView.as_view(), name="docs"),
+    path("api/redoc", SpectacularRedocView.as_view(), name="redoc"),
     path("problems", pages.problem_index),
     path("problems/<slug:slug>", pages.problem_page),
     path(

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.template.response import SimpleTemplateResponse
 from django.utils.cache import patch_vary_headers
 from rest_framework.request import Request
 
@@ -110,6 +111,8 @@ def _built(request: HttpRequest | Request, build: Build) -> "Entry | HttpRespons
     finally:
         if condition is not None:
             request.META["HTTP_IF_NONE_MATCH"] = condition
+    if isinstance(answer, SimpleTemplateResponse):
+        answer.render()
     if isinstance(answer, bytes):
         answer = HttpResponse(answer, content_type="application/json")
     if (

@@ -77,7 +77,7 @@ class ChangeCartSerializer(StrictSerializer):
     note = serializers.CharField(max_length=2000, allow_blank=True, required=False)
 
 
-class ThumbnailSerializer(serializers.Serializer[Any]):
+class LineThumbnailSerializer(serializers.Serializer[Any]):
     url = serializers.CharField()
     alt = serializers.CharField()
     width = serializers.IntegerField(allow_null=True)
@@ -90,7 +90,7 @@ class CartVariantSerializer(serializers.Serializer[Any]):
     title = serializers.CharField()
     product_title = serializers.CharField()
     product_slug = serializers.CharField()
-    thumbnail = ThumbnailSerializer(allow_null=True)
+    thumbnail = LineThumbnailSerializer(allow_null=True)
 
 
 class CartItemSerializer(serializers.Serializer[Any]):

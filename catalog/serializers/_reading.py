@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from core.serializers import MoneyField
@@ -65,6 +66,7 @@ class ImageSerializer(serializers.Serializer[Any]):
     height = serializers.IntegerField(allow_null=True)
 
 
+@extend_schema_field({"type": ["string", "number", "boolean"]})
 class StatedValueField(serializers.Field[Any, Any, Any, Any]):
     """A code, a text, a number or true/false, as the attribute's type has it."""
 

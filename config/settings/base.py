@@ -4,7 +4,7 @@ from pathlib import Path
 
 from config import embedded
 from config.env import env_bool, env_int, env_list, env_secret, env_str
-from config.settings import _jwt, _rest_framework
+from config.settings import _jwt, _openapi, _rest_framework
 from config.settings._celery import celery_settings
 from config.settings._databases import caches, database
 from core import logging as core_logging
@@ -89,7 +89,9 @@ globals().update(celery_settings(REDIS_URL))
 
 SIMPLE_JWT = _jwt.SIMPLE_JWT
 REST_FRAMEWORK = _rest_framework.REST_FRAMEWORK
-SPECTACULAR_SETTINGS = _rest_framework.SPECTACULAR_SETTINGS
+SPECTACULAR_SETTINGS = _openapi.SPECTACULAR_SETTINGS
+OPENAPI_TAGS = _openapi.OPENAPI_TAGS
+OPENAPI_EXAMPLES = _openapi.OPENAPI_EXAMPLES
 
 AUTH_USER_MODEL = "accounts.User"
 PASSWORD_HASHERS = [
