@@ -27,12 +27,12 @@ def environment():
 
 
 @contextmanager
-def running(*arguments):
+def running(*arguments, **variables):
     """Start ``python …`` and kill it with its children at the end."""
     process = subprocess.Popen(
         [sys.executable, *arguments],
         cwd=ROOT,
-        env=environment(),
+        env=environment() | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
