@@ -6,6 +6,7 @@ QUEUES = ("critical", "default", "bulk")
 ROUTES = {
     "core.tasks.relay_outbox": {"queue": "critical"},
     "core.tasks.beat_heart": {"queue": "critical"},
+    "catalog.tasks.recount_search_words": {"queue": "bulk"},
     "core.tasks.prune_outbox": {"queue": "bulk"},
     "core.tasks.forget_idempotency_keys": {"queue": "bulk"},
     "inventory.tasks.sweep_reservations": {"queue": "critical"},
@@ -18,6 +19,7 @@ SCHEDULE = {
     "core.tasks.relay_outbox": 2,
     "core.tasks.beat_heart": 10,
     "core.tasks.prune_outbox": 60 * 60,
+    "catalog.tasks.recount_search_words": 60 * 60,
     "core.tasks.forget_idempotency_keys": 10 * 60,
     "inventory.tasks.sweep_reservations": 30,
     "orders.tasks.settle_payments": 5,
