@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from catalog import constants
@@ -157,6 +158,7 @@ class WriteImageSerializer(StrictSerializer):
     )
 
 
+@extend_schema_field({"type": ["string", "number", "boolean"]})
 class ScalarField(serializers.Field[Any, Any, Any, Any]):
     default_error_messages = {"scalar": "Give a text, a number, true or false."}
 
