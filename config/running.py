@@ -185,6 +185,8 @@ def _environment(addresses: Addresses, *, with_simulator: bool) -> dict[str, str
     environment["PYTHONUNBUFFERED"] = "1"
     environment.setdefault("PYTHONWARNINGS", QUIET)
     environment.setdefault("SHOP_URL", addresses.url)
+    if sys.stdout.isatty():
+        environment["FORCE_COLOR"] = "1"
     if with_simulator:
         environment.setdefault(
             "PAYMENT_SIMULATOR_URL", f"http://127.0.0.1:{addresses.simulator_port}"

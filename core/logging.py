@@ -1,5 +1,6 @@
 """One stream of JSON lines (colours at home), each with its request id, no secrets."""
 
+import os
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
@@ -97,9 +98,14 @@ _SHARED: list[Processor] = [
 ]
 
 
+def _has_colours() -> bool:
+    # Through the one log of `manage.py up`, only that knows whether a person looks on.
+    return sys.stderr.isatty() or "FORCE_COLOR" in os.environ
+
+
 def _last_processors(*, colours: bool) -> list[Processor]:
     if colours:
-        return [redact, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        return [redact, structlog.dev.ConsoleRenderer(colors=_has_colours())]
     return [
         structlog.processors.format_exc_info,
         redact,
@@ -123,6 +129,7 @@ def configure() -> None:
 
 def settings(*, level: str, colours: bool) -> dict[str, Any]:
     """Make Django's ``LOGGING``: everything to standard error, in one format."""
+    by_the_way = level if level == "DEBUG" else "WARNING"
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -145,5 +152,9 @@ def settings(*, level: str, colours: bool) -> dict[str, Any]:
             "django.request": {"level": "CRITICAL"},
             "django.security": {"level": "CRITICAL"},
             "django.server": {"handlers": [], "level": "CRITICAL", "propagate": False},
+            # Beat's rounds come every second or two; a task that fails still says so.
+            "celery.app.trace": {"level": by_the_way},
+            "celery.beat": {"level": by_the_way},
+            "celery.worker.strategy": {"level": by_the_way},
         },
     }
