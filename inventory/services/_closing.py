@@ -10,7 +10,13 @@ from django.db import transaction
 from inventory.constants import SWEEP_BATCH
 from inventory.exceptions import ReservationLostError
 from inventory.models import Movement, Reservation
-from inventory.services._ledger import Entry, LockedStock, lock_stock, record
+from inventory.services._ledger import (
+    Entry,
+    LockedStock,
+    lock_stock,
+    lock_stock_of,
+    record,
+)
 
 State = Reservation.State
 
@@ -23,7 +29,7 @@ def consume_stock(*, reference: UUID, now: datetime) -> None:
 
     :raises ReservationLostError: if the hold expired or was released; nothing changed.
     """
-    rows = _lock_rows_of(reference, now=now)
+    rows = lock_stock_of(reference, now=now)
     known = list(Reservation.objects.filter(reference=reference))
     holds = [hold for hold in known if hold.state == State.ACTIVE]
     if not holds and any(hold.state == State.CONSUMED for hold in known):
@@ -41,7 +47,7 @@ def consume_stock(*, reference: UUID, now: datetime) -> None:
 @transaction.atomic
 def release_stock(*, reference: UUID, now: datetime, reason: str = "") -> None:
     """Give back what is still held. Nothing held: nothing happens."""
-    rows = _lock_rows_of(reference, now=now)
+    rows = lock_stock_of(reference, now=now)
     entries = close_released(reference, now=now)
     record(entries, rows=rows, now=now, reason=reason)
 
@@ -54,7 +60,7 @@ def return_stock(
 
     Nothing consumed: nothing happens.
     """
-    rows = _lock_rows_of(reference, now=now)
+    rows = lock_stock_of(reference, now=now)
     known = Reservation.objects.filter(reference=reference)
     waiting = list(known.waiting())
     entries = _free(waiting, State.RELEASED, Movement.Kind.RELEASED, now=now)
@@ -147,10 +153,6 @@ def variants_of(reference: UUID) -> set[UUID]:
             "stock__variant_id", flat=True
         )
     )
-
-
-def _lock_rows_of(reference: UUID, *, now: datetime) -> list[LockedStock]:
-    return lock_stock(variant_ids=variants_of(reference), now=now)
 
 
 def _close(holds: Collection[Reservation], *, to: State, now: datetime) -> None:

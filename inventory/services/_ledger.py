@@ -41,8 +41,17 @@ SELECT stock.id, stock.variant_id, stock.warehouse_id, stock.on_hand, stock.rese
        )
 FROM inventory_stock AS stock
 JOIN inventory_warehouse AS warehouse ON warehouse.id = stock.warehouse_id
-WHERE stock.variant_id = ANY(%s)
+WHERE {condition}
 ORDER BY stock.id
+"""
+OF_VARIANTS = "stock.variant_id = ANY(%s)"
+OF_REFERENCE = """
+stock.variant_id IN (
+    SELECT holding.variant_id
+    FROM inventory_reservation AS held
+    JOIN inventory_stock AS holding ON holding.id = held.stock_id
+    WHERE held.reference = %s
+)
 """
 
 RECORD = """
@@ -78,6 +87,14 @@ WITH entry AS MATERIALIZED (
            changed.on_hand - later_on_hand, changed.reserved - later_reserved,
            %(reason)s, balance.reference, %(actor_id)s::uuid, %(now)s
     FROM balance JOIN changed ON changed.id = balance.stock_id
+), hold AS (
+    INSERT INTO inventory_reservation (
+        id, stock_id, reference, quantity, state, expires_at, created_at
+    )
+    SELECT entry.id, changed.id, reference, entry.reserved, 'active',
+           %(hold_until)s, %(now)s
+    FROM entry JOIN changed ON changed.id = entry.stock_id
+    WHERE entry.kind = 'reserved'
 )
 SELECT id, on_hand, reserved FROM changed
 """
@@ -137,8 +154,19 @@ def lock_stock(*, variant_ids: Collection[UUID], now: datetime) -> list[LockedSt
 
     All warehouses, since whether a variant is in stock depends on their sum.
     """
+    return _lock(OF_VARIANTS, list(variant_ids), now=now)
+
+
+def lock_stock_of(reference: UUID, *, now: datetime) -> list[LockedStock]:
+    """Lock likewise for the variants that the reference ever held."""
+    return _lock(OF_REFERENCE, reference, now=now)
+
+
+def _lock(
+    condition: str, given: UUID | list[UUID], *, now: datetime
+) -> list[LockedStock]:
     with lock_wait(), connection.cursor() as cursor:
-        cursor.execute(LOCK_ROWS + LOCK, [now, list(variant_ids)])
+        cursor.execute(LOCK_ROWS.format(condition=condition) + LOCK, [now, given])
         return [LockedStock(*row) for row in cursor.fetchall()]
 
 
@@ -150,9 +178,11 @@ def record(
     reason: str = "",
     actor_id: UUID | None = None,
     new_variant_ids: Collection[UUID] = (),
+    hold_until: datetime | None = None,
 ) -> list[LockedStock]:
     """Change stock by the entries, write them down and announce what was crossed.
 
+    An entry that reserves makes its reservation too, active until ``hold_until``.
     ``rows`` are all locked rows of the variants; they are returned as they are now.
 
     :raises StockOverdrawnError: if a row can't bear its change.
@@ -168,6 +198,7 @@ def record(
         "references": [entry.reference for entry in entries],
         "reason": reason,
         "actor_id": actor_id,
+        "hold_until": hold_until,
         "now": now,
     }
     with connection.cursor() as cursor:

@@ -4,9 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 
-from core.ids import uuid7
 from inventory import selectors
 from inventory.exceptions import InsufficientStockError
 from inventory.models import Movement
@@ -18,14 +17,6 @@ from inventory.services._ledger import (
     lock_stock,
     record,
 )
-
-HOLD = """
-INSERT INTO inventory_reservation (
-    id, reference, stock_id, quantity, state, expires_at, created_at
-)
-SELECT id, %s, stock_id, quantity, 'active', %s, %s
-FROM unnest(%s::uuid[], %s::uuid[], %s::int[]) AS hold(id, stock_id, quantity)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +63,9 @@ def reserve_stock(
         for share in shares
     ]
     try:
-        record(entries, rows=rows, now=now)
+        record(entries, rows=rows, now=now, hold_until=expires_at)
     except StockOverdrawnError as error:
         raise _shortage(demand, now=now) from error
-    _hold(shares, reference=reference, expires_at=expires_at, now=now)
 
 
 def _after(rows: Iterable[LockedStock], entries: Iterable[Entry]) -> list[LockedStock]:
@@ -127,23 +117,6 @@ def _split(quantity: int, supply: Iterable[tuple[UUID, int]]) -> Iterable[Share]
             share = min(quantity, units)
             quantity -= share
             yield Share(stock_id, share)
-
-
-def _hold(
-    shares: Sequence[Share], *, reference: UUID, expires_at: datetime, now: datetime
-) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            HOLD,
-            [
-                reference,
-                expires_at,
-                now,
-                [uuid7() for _ in shares],
-                [share.stock_id for share in shares],
-                [share.quantity for share in shares],
-            ],
-        )
 
 
 def _shortage(demand: Mapping[UUID, int], *, now: datetime) -> InsufficientStockError:
