@@ -43,7 +43,7 @@ class Charge:
 class Provider(Protocol):
     """Calls go over the network, so none may be made while a row is locked.
 
-    No method raises for what a provider or a network does: that is an outcome.
+    What a provider or a network does is an outcome, not an exception.
     """
 
     code: str
@@ -60,6 +60,12 @@ class Provider(Protocol):
 
     def refund(self, reference: str, *, amount: Money, key: str) -> Outcome:
         """Give back captured money."""
+
+    def captured_amounts(self) -> dict[str, Money]:
+        """Return what the provider says it has captured, by our keys, for an audit.
+
+        :raises core.http_client.OutgoingCallError: if it can't be asked.
+        """
 
     def close(self) -> None:
         """Let go of its connections; it isn't used any more."""

@@ -58,10 +58,6 @@ class SimulatedProvider:
         )
 
     def captured_amounts(self) -> dict[str, Money]:
-        """Return what the provider says it has captured, by our keys, for the audit.
-
-        :raises OutgoingCallError: if it can't be asked.
-        """
         payments = self._client.get("/ledger").json()["payments"]
         return {
             payment["key"]: Money(payment["captured"], payment["currency"])

@@ -16,6 +16,11 @@ from orders.selectors._carts import (
     quoted_options,
     shipping_options_for,
 )
+from orders.selectors._ledger import (
+    Violation,
+    ledger_violations,
+    provider_violations,
+)
 from orders.selectors._orders import (
     OrderDetail,
     OrderSummary,
@@ -44,6 +49,7 @@ __all__ = [
     "QuotedShipping",
     "Totals",
     "Viewer",
+    "Violation",
     "access_token",
     "can_see",
     "carts_of",
@@ -57,9 +63,11 @@ __all__ = [
     "get_order",
     "get_order_summary",
     "items_of",
+    "ledger_violations",
     "order_totals",
     "orders_visible_to",
     "price_cart",
+    "provider_violations",
     "quoted_options",
     "shipping_options_for",
     "sold_quantities",
