@@ -227,7 +227,6 @@ def reserve_cart(*, cart_id: UUID, shopper: Shopper, now: datetime) -> PricedCar
         cart.holds_taken = 0
     if cart.holds_taken >= MAX_HOLDS:
         raise HoldNotExtendableError(reserved_until=cart.held_until)
-    give_up_hold(cart, now)
     if items:
         reference = uuid7()
         until = now + timedelta(seconds=settings.CART_HOLD_SECONDS)
@@ -236,6 +235,7 @@ def reserve_cart(*, cart_id: UUID, shopper: Shopper, now: datetime) -> PricedCar
             demand=selectors.demand_of(items),
             expires_at=until,
             now=now,
+            replacing=cart.hold_reference,
         )
         cart.hold_reference, cart.held_until = reference, until
         cart.holds_taken += 1

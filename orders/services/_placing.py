@@ -45,7 +45,7 @@ from orders.models import Cart, Order, OrderLine, Payment, TimelineEntry
 from orders.payments.provider import Charge, Outcome, OutcomeStatus
 from orders.payments.registry import offered_providers
 from orders.selectors import OrderDetail, PricedCart, PricedLine
-from orders.services._carts import Shopper, give_up_hold, lock_cart, raise_checked_out
+from orders.services._carts import Shopper, lock_cart, raise_checked_out
 from orders.services._paying import FIRST_CHECK_AFTER, UNASKED, finalize_payment
 from orders.services._transitions import move_order
 
@@ -175,7 +175,7 @@ def claim_order(
     payment.order = order
     payment.idempotency_key = f"order:{order.pk}:authorize:{payment.generation}"
     payment.save(force_insert=True)
-    give_up_hold(cart, now)
+    cart_hold, cart.hold_reference = cart.hold_reference, None
     _close_cart(cart, order, now)
     # Last, so that the stock rows stay locked for as short a time as possible.
     inventory_services.reserve_stock(
@@ -183,6 +183,7 @@ def claim_order(
         demand=priced.demand(),
         expires_at=now + timedelta(seconds=settings.PAYMENT_WINDOW_SECONDS),
         now=now,
+        replacing=cart_hold,
     )
     return Claim(order, lines, (*earlier, payment))
 
