@@ -21,7 +21,7 @@ class Journal:
         """Hear of a batch in its own transaction; products above ``line`` are in."""
 
     def stock_written(self, report: Report, issues: list[Issue], line: int) -> None:
-        """Hear that the stock of products above ``line`` is in too."""
+        """Hear of their stock in its own transaction."""
 
     def settled(self, issues: list[Issue]) -> None:
         """Hear of issues when what they are about is in for good."""

@@ -4,6 +4,7 @@ import csv
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from catalog.imports._lines import Line
 
@@ -48,6 +49,7 @@ class _Feed:
 
     def give_back_all_but_first(self) -> None:
         self._again.extendleft(reversed(self.taken[1:]))
+        del self.taken[1:]
 
 
 class Records:
@@ -55,7 +57,13 @@ class Records:
         # The limit is the whole process's; it is only ever raised.
         csv.field_size_limit(max(csv.field_size_limit(), MAX_CELL))
         self._feed = _Feed(lines)
-        self._cells = csv.reader(self._feed, delimiter=delimiter)
+        # Strict, because a stray quote ends in the middle of another row's cell: that
+        # alone tells it from a text of several lines.
+        self._dialect: dict[str, Any] = {
+            "delimiter": delimiter,
+            "skipinitialspace": True,
+        }
+        self._cells = csv.reader(self._feed, strict=True, **self._dialect)
 
     def __iter__(self) -> Iterator[Record]:
         while True:
@@ -69,11 +77,23 @@ class Records:
             except _RecordTooLongError:
                 fault = "A quote is opened and never closed."
             except csv.Error as error:
-                fault = f"{error}."
+                line = self._feed.taken[0].text
+                cells = self._read_loosely(line)
+                if cells and line.count('"') % 2 == 0:
+                    # Quotes that pair but stand oddly, such as "Oak" table.
+                    self._feed.give_back_all_but_first()
+                else:
+                    fault = f"The quotes don't pair: {error}."
             taken = self._feed.taken
             if any(line.is_cut for line in taken):
                 fault = "The line is too long."
             yield Record(taken[0].number, taken[-1].number, cells, fault)
+
+    def _read_loosely(self, line: str) -> list[str]:
+        try:
+            return next(csv.reader([line], **self._dialect), [])
+        except csv.Error:
+            return []
 
     def retry_after_first_line(self) -> None:
         """Read the last record's lines again, from its second one."""

@@ -24,11 +24,11 @@ class Issue:
 
 
 def error(line: int, column: str, value: str, code: str, message: str) -> Issue:
-    return Issue(ERROR, line, column, quoted(value), code, message)
+    return Issue(ERROR, line, quoted(column), quoted(value), code, message)
 
 
 def warning(line: int, column: str, value: str, code: str, message: str) -> Issue:
-    return Issue(WARNING, line, column, quoted(value), code, message)
+    return Issue(WARNING, line, quoted(column), quoted(value), code, message)
 
 
 def quoted(value: str) -> str:

@@ -39,6 +39,7 @@ from catalog.imports._stock_writer import registered_stock_writer
 from catalog.imports._writing import write_changes
 
 ATTEMPTS = 5
+MAX_REASON = 255
 # A product that comes back later in the file keeps the strongest of its outcomes.
 STRENGTH = {"refused": 0, "unchanged": 1, "updated": 2, "created": 3, "earlier": 4}
 PASSING = (
@@ -280,23 +281,31 @@ class _Run:
     def _write_stock(
         self, plan: Plan, column: str, *, line: int, now: datetime
     ) -> None:
-        issues: list[Issue] = []
-        if plan.quantities and not self.report.warehouse_code:
-            issues = self._no_warehouse(plan, column)
-        elif plan.quantities and not self._options.is_dry_run:
-            raised = registered_stock_writer().set_counted(
-                warehouse_code=self.report.warehouse_code,
-                quantities=plan.quantities,
-                reason=f"Import of {self._source.name}"[:255],
-                actor_id=self._options.actor_id,
-                now=now,
-            )
-            issues = list(_stock_doubts(plan, column, raised))
-        counted = len(plan.quantities) if self.report.warehouse_code else 0
-        counts = Counter({"stock_counted": counted})
-        self.report = self.report.with_batch(counts, issues)
-        self._journal.stock_written(self.report, issues, line)
+        with transaction.atomic():
+            issues = self._count_stock(plan, column, now)
+            counted = len(plan.quantities) if self.report.warehouse_code else 0
+            counts = Counter({"stock_counted": counted})
+            report = self.report.with_batch(counts, issues)
+            # Together, so that no sale falls between a count and its repetition.
+            self._journal.stock_written(report, issues, line)
+        self.report = report
         self._journal.settled(issues)
+
+    def _count_stock(self, plan: Plan, column: str, now: datetime) -> list[Issue]:
+        if not plan.quantities:
+            return []
+        if not self.report.warehouse_code:
+            return self._no_warehouse(plan, column)
+        if self._options.is_dry_run:
+            return []
+        raised = registered_stock_writer().set_counted(
+            warehouse_code=self.report.warehouse_code,
+            quantities=plan.quantities,
+            reason=f"Import of {self._source.name}"[:MAX_REASON],
+            actor_id=self._options.actor_id,
+            now=now,
+        )
+        return list(_stock_doubts(plan, column, raised))
 
     def _no_warehouse(self, plan: Plan, column: str) -> list[Issue]:
         if self.report.warnings["no_warehouse"]:

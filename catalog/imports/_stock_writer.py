@@ -24,7 +24,7 @@ class StockWriter(Protocol):
         actor_id: UUID | None,
         now: datetime,
     ) -> Mapping[UUID, int]:
-        """Set what was counted of each variant, in a transaction of its own.
+        """Set what was counted of each variant, in the caller's transaction.
 
         :returns: the variants whose count could not be set as given, with what was set.
         """
@@ -48,7 +48,7 @@ class _NoStock:
         return {}
 
 
-_registered: list[StockWriter] = [_NoStock()]
+_registered: list[StockWriter] = []
 
 
 def register_stock_writer(writer: StockWriter) -> None:
@@ -57,4 +57,4 @@ def register_stock_writer(writer: StockWriter) -> None:
 
 
 def registered_stock_writer() -> StockWriter:
-    return _registered[0]
+    return _registered[0] if _registered else _NoStock()

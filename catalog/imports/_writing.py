@@ -21,7 +21,7 @@ PRODUCT: Columns = {
     "vendor_id": "uuid",
     "product_type": "text",
     "status": "text",
-    "tags": "text[]",
+    "tags": "varchar[]",
     "seo_title": "text",
     "seo_description": "text",
     "published_at": "timestamptz",
@@ -31,7 +31,7 @@ OPTION: Columns = {
     "product_id": "uuid",
     "name": "text",
     "position": "int",
-    "values": "text[]",
+    "values": "varchar[]",
 }
 IMAGE: Columns = {
     "id": "uuid",
@@ -43,7 +43,7 @@ IMAGE: Columns = {
 VARIANT: Columns = {
     "id": "uuid",
     "product_id": "uuid",
-    "option_values": "text[]",
+    "option_values": "varchar[]",
     "sku": "text",
     "external_sku": "text",
     "barcode": "text",
