@@ -1,6 +1,7 @@
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, GistIndex
 from django.contrib.postgres.search import SearchVectorField
+from django.core.files.storage import Storage, storages
 from django.db import models
 from django.db.models import Q, Value
 from django.db.models.functions import Coalesce
@@ -461,6 +462,11 @@ class SearchWord(models.Model):
         return self.word
 
 
+def private_storage() -> Storage:
+    """Return where files wait that nobody may fetch."""
+    return storages["private"]
+
+
 class ImportJob(models.Model):
     """One file on its way into the catalogue; the row is what survives a crash."""
 
@@ -470,9 +476,19 @@ class ImportJob(models.Model):
         COMPLETED = "completed"
         FAILED = "failed"
 
+    TRANSITIONS = {
+        Status.QUEUED: {Status.RUNNING},
+        Status.RUNNING: {Status.COMPLETED, Status.FAILED},
+        Status.COMPLETED: set(),
+        Status.FAILED: set(),
+    }
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     format = models.CharField(max_length=32, default="shopify")
-    file = models.FileField(upload_to="imports/%Y/%m/", blank=True)
+    # Kept until the job has ended.
+    file = models.FileField(
+        upload_to="imports/%Y/%m/", storage=private_storage, blank=True
+    )
     file_name = models.CharField(max_length=255)
     currency = models.CharField(max_length=3)
     warehouse_code = models.CharField(max_length=32, blank=True, default="")
@@ -482,10 +498,28 @@ class ImportJob(models.Model):
     bytes_total = models.BigIntegerField(default=0)
     bytes_read = models.BigIntegerField(default=0)
     report = models.JSONField(default=dict)
+    failure_code = models.CharField(max_length=64, blank=True, default="")
+    failure_detail = models.TextField(blank=True, default="")
+    # Products that begin above these lines of the file are in, and so is their stock.
+    catalogue_line = models.PositiveBigIntegerField(default=0)
+    stock_line = models.PositiveBigIntegerField(default=0)
+    # The worker that holds the token works on the job, until the lease ends.
+    lease_token = models.UUIDField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
+    # Starts since the job last came further.
+    attempts = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                name="catalog_importjob_unfinished",
+                fields=["created_at"],
+                condition=Q(status__in=["queued", "running"]),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.file_name} {self.status}"
@@ -506,6 +540,13 @@ class ImportIssue(models.Model):
     value = models.TextField(blank=True, default="")
     code = models.CharField(max_length=64)
     message = models.TextField()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                name="catalog_importissue_by_line", fields=["job", "line", "id"]
+            )
+        ]
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.message}"

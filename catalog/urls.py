@@ -2,6 +2,7 @@ from django.urls import path
 from django.urls.resolvers import URLPattern, URLResolver
 
 from catalog import views
+from catalog.imports.views import ImportIssueViewSet, ImportViewSet
 from core.bytes_cache import public_bytes
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -35,4 +36,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "attributes/<str:key>/values/<str:value>",
         public_bytes(views.AttributeValueView.as_view()),
     ),
+    path("imports", ImportViewSet.as_view({"post": "create"})),
+    path("imports/<uuid:pk>", ImportViewSet.as_view({"get": "retrieve"})),
+    path("imports/<uuid:pk>/errors", ImportIssueViewSet.as_view({"get": "list"})),
 ]

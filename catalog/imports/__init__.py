@@ -1,5 +1,6 @@
 """Files of other shops, brought into the catalogue. What is public here is named below."""
 
+from catalog.imports._jobs import resume_imports, run_job, submit_import
 from catalog.imports._journals import Checkpoint, Journal
 from catalog.imports._opening import Source
 from catalog.imports._reports import ERROR, WARNING, Issue, Report
@@ -19,5 +20,8 @@ __all__ = [
     "StockWriter",
     "UnusableFileError",
     "register_stock_writer",
+    "resume_imports",
     "run_import",
+    "run_job",
+    "submit_import",
 ]

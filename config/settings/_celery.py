@@ -11,6 +11,7 @@ ROUTES = {
     "core.tasks.forget_idempotency_keys": {"queue": "bulk"},
     "inventory.tasks.sweep_reservations": {"queue": "critical"},
     "orders.tasks.settle_payments": {"queue": "critical"},
+    "catalog.tasks.run_import": {"queue": "bulk"},
 }
 
 # Everything that happens by itself: task → seconds between two runs. Each is a sweep
@@ -23,6 +24,7 @@ SCHEDULE = {
     "core.tasks.forget_idempotency_keys": 10 * 60,
     "inventory.tasks.sweep_reservations": 30,
     "orders.tasks.settle_payments": 5,
+    "catalog.tasks.resume_imports": 30,
 }
 
 BROKER_OPTIONS = {

@@ -117,6 +117,11 @@ MEDIA_URL = "/media/"
 MEDIA_ROOT = VAR_DIR / "media"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    # Not below MEDIA_ROOT, which is served.
+    "private": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": VAR_DIR / "private"},
+    },
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
@@ -133,6 +138,7 @@ DEFAULT_FROM_EMAIL = env_str("DEFAULT_FROM_EMAIL", "Shopwright <shop@example.com
 CORS_ALLOWED_ORIGINS = env_list("CORS_ALLOWED_ORIGINS")
 DATA_UPLOAD_MAX_MEMORY_SIZE = env_int("MAX_BODY_BYTES", 1_048_576, minimum=1024)
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+IMPORT_MAX_BYTES = env_int("IMPORT_MAX_BYTES", 104_857_600, minimum=1024)
 
 # The shop.
 SHOP_NAME = env_str("SHOP_NAME", "Shopwright")

@@ -1,7 +1,7 @@
 """On a developer's machine: everything works, nothing leaves it."""
 
 from config.settings.base import *  # noqa: F403 -- settings inherit by star import
-from config.settings.base import ALLOWED_HOSTS, LOG_LEVEL, SECRET_KEY, VAR_DIR
+from config.settings.base import ALLOWED_HOSTS, LOG_LEVEL, SECRET_KEY, STORAGES, VAR_DIR
 from core import logging as core_logging
 
 DEBUG = False
@@ -10,8 +10,7 @@ ALLOWED_HOSTS = ALLOWED_HOSTS or ["localhost", "127.0.0.1", "[::1]"]
 EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = VAR_DIR / "mail"
 DEV_TOOLS = True
-STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+STORAGES = STORAGES | {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True

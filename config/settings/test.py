@@ -3,7 +3,7 @@
 import os
 
 from config.settings.base import *  # noqa: F403 -- settings inherit by star import
-from config.settings.base import CACHES, DATABASES, VAR_DIR
+from config.settings.base import CACHES, DATABASES, STORAGES, VAR_DIR
 
 SECRET_KEY = "test-only-not-a-secret-0123456789abcdef"  # noqa: S105 -- guards nothing
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
@@ -15,8 +15,7 @@ CACHES["default"]["KEY_PREFIX"] = f"test-{WORKER}"
 # and the test database could not be dropped.
 DATABASES["default"]["OPTIONS"].pop("pool")
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+STORAGES = STORAGES | {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 # Nothing is collected for tests; look files up when they are asked for.
