@@ -1,11 +1,10 @@
-from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F, QuerySet, Sum
+from django.db.models import F, QuerySet
 
 from inventory.constants import SWEEP_DEADLINE
 from inventory.models import Movement, Reservation, Stock
@@ -36,22 +35,6 @@ def available_quantities(
         cursor.execute(AVAILABLE, [now, list(variant_ids)])
         found = dict(cursor.fetchall())
     return {variant_id: found.get(variant_id, 0) for variant_id in variant_ids}
-
-
-def held_quantities(*, references: Collection[UUID]) -> dict[UUID, dict[UUID, int]]:
-    """Return the units of each variant that each reference holds or has been shipped."""
-    held: defaultdict[UUID, dict[UUID, int]] = defaultdict(dict)
-    rows = (
-        Reservation.objects.filter(
-            reference__in=references,
-            state__in=[Reservation.State.ACTIVE, Reservation.State.CONSUMED],
-        )
-        .values_list("reference", "stock__variant_id")
-        .annotate(Sum("quantity"))
-    )
-    for reference, variant_id, units in rows:
-        held[reference][variant_id] = units
-    return dict(held)
 
 
 def stock_matching(
