@@ -45,9 +45,26 @@ class ModelAdmin(LookOfModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        """Tell what a service refused; the page's transaction has undone the rest."""
+        page = super().changeform_view
+        return self._tell(request, page, object_id, form_url, extra_context)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        return self._tell(request, super().changelist_view, extra_context)
+
+    def delete_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        return self._tell(request, super().delete_view, object_id, extra_context)
+
+    def _tell(self, request: HttpRequest, page: Callable[..., Any], *args: Any) -> Any:
+        """Say what a service refused; the page's transaction has undone the rest."""
         try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
+            return page(request, *args)
         except DomainError as error:
             self.message_user(request, error.detail, messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
