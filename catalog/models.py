@@ -338,7 +338,10 @@ class ProductCard(models.Model):
     rating = models.DecimalField(max_digits=3, decimal_places=2, default=0)
     sold_quantity = models.BigIntegerField(default=0)
     published_at = models.DateTimeField()
-    search = SearchVectorField()
+    # All words, on the default row only: they are the same for each currency.
+    search = SearchVectorField(null=True)
+    # The words that rank it, without the description's: small enough to be read fast.
+    ranking = SearchVectorField()
     # Folded title, for trigram similarity.
     search_title = models.TextField(default="")
 
@@ -425,7 +428,13 @@ class ProductCard(models.Model):
                 "product",
                 name="catalog_card_currency_selling",
             ),
-            GinIndex(name="catalog_card_search", fields=["search"]),
+            # Without fastupdate no search has to read what wasn't sorted in yet.
+            GinIndex(
+                name="catalog_card_search",
+                fields=["search"],
+                condition=Q(is_default=True),
+                fastupdate=False,
+            ),
             GinIndex(name="catalog_card_categories", fields=["category_slugs"]),
             GinIndex(name="catalog_card_collections", fields=["collection_slugs"]),
             GinIndex(name="catalog_card_tags", fields=["tags"]),
@@ -435,6 +444,8 @@ class ProductCard(models.Model):
                 name="catalog_card_title_trigrams",
                 fields=["search_title"],
                 opclasses=["gin_trgm_ops"],
+                condition=Q(is_default=True),
+                fastupdate=False,
             ),
         ]
 

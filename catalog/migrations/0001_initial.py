@@ -580,7 +580,11 @@ class Migration(migrations.Migration):
                 ),
                 ("sold_quantity", models.BigIntegerField(default=0)),
                 ("published_at", models.DateTimeField()),
-                ("search", django.contrib.postgres.search.SearchVectorField()),
+                (
+                    "search",
+                    django.contrib.postgres.search.SearchVectorField(null=True),
+                ),
+                ("ranking", django.contrib.postgres.search.SearchVectorField()),
                 ("search_title", models.TextField(default="")),
                 (
                     "product",
@@ -903,7 +907,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="productcard",
             index=django.contrib.postgres.indexes.GinIndex(
-                fields=["search"], name="catalog_card_search"
+                fields=["search"],
+                name="catalog_card_search",
+                condition=models.Q(("is_default", True)),
+                fastupdate=False,
             ),
         ),
         migrations.AddIndex(

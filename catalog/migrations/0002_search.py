@@ -1,6 +1,6 @@
 from django.contrib.postgres.indexes import GinIndex, GistIndex
 from django.contrib.postgres.operations import TrigramExtension, UnaccentExtension
-from django.db import migrations
+from django.db import migrations, models
 
 # One truth about what a word is, for documents and for queries: compatibility forms
 # united, accents and case folded, and everything that separates words made a blank.
@@ -41,6 +41,8 @@ class Migration(migrations.Migration):
                 fields=["search_title"],
                 name="catalog_card_title_trigrams",
                 opclasses=["gin_trgm_ops"],
+                condition=models.Q(is_default=True),
+                fastupdate=False,
             ),
         ),
     ]

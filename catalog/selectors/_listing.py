@@ -131,12 +131,8 @@ def list_cards(
 
 
 def count_cards(filters: CardFilters) -> int:
-    return count_matching(card_condition(filters))
-
-
-def count_matching(condition: sql.Composable) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(COUNT.format(condition=condition))
+        cursor.execute(COUNT.format(condition=card_condition(filters)))
         (count,) = cursor.fetchone()
     return int(count)
 
@@ -146,11 +142,15 @@ def read_page(
 ) -> CardPage:
     with connection.cursor() as cursor:
         cursor.execute(page_statement(condition, ordering=ordering, page=page))
-        rows = cursor.fetchall()
+        return page_of(cursor.fetchall(), page)
+
+
+def page_of(rows: Sequence[tuple[str, str, str]], page: PageRequest) -> CardPage:
+    """Make a page of the rows (card, key, product) that were read for it."""
     has_more = len(rows) > page.limit
     rows = rows[: page.limit]
     if page.backwards:
-        rows.reverse()
+        rows = rows[::-1]
     cards = tuple(card for card, _, _ in rows)
     # Whoever comes from somewhere can go back there.
     came = bool(rows) and page.position is not None
@@ -165,21 +165,35 @@ def read_page(
 def page_statement(
     condition: sql.Composable, *, ordering: Ordering, page: PageRequest
 ) -> sql.Composed:
-    is_descending = ordering.descending is not page.backwards
     if page.position is not None:
-        key, product_id = page.position
-        beyond = sql.SQL("({}, product_id) {} ({}::{}, {}::uuid)").format(
-            ordering.key,
-            sql.SQL("<" if is_descending else ">"),
-            key,
-            ordering.type,
-            product_id,
-        )
+        beyond = beyond_position(ordering.key, ordering, page)
         condition = sql.SQL(" AND ").join([condition, beyond])
     return PAGE.format(
         key=ordering.key,
         condition=condition,
-        direction=sql.SQL("DESC" if is_descending else "ASC"),
+        direction=direction(ordering, page),
         # One more than wanted tells whether there are more.
         limit=page.limit + 1,
+    )
+
+
+def direction(ordering: Ordering, page: PageRequest) -> sql.SQL:
+    is_descending = ordering.descending is not page.backwards
+    return sql.SQL("DESC" if is_descending else "ASC")
+
+
+def beyond_position(
+    key: sql.Composable, ordering: Ordering, page: PageRequest
+) -> sql.Composable:
+    """Say "further than the page's position", as one comparison that an index answers."""
+    if page.position is None:
+        return sql.SQL("true")
+    is_descending = ordering.descending is not page.backwards
+    value, product_id = page.position
+    return sql.SQL("({}, product_id) {} ({}::{}, {}::uuid)").format(
+        key,
+        sql.SQL("<" if is_descending else ">"),
+        value,
+        ordering.type,
+        product_id,
     )

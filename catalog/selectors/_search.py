@@ -9,9 +9,10 @@ from catalog.selectors._listing import (
     CardPage,
     Ordering,
     PageRequest,
+    beyond_position,
     card_condition,
-    count_matching,
-    read_page,
+    direction,
+    page_of,
 )
 
 MAX_WORDS = 16
@@ -27,12 +28,32 @@ FROM unnest(%(words)s::text[]) AS given(word), LATERAL (
   ORDER BY w.word <-> given.word LIMIT 30
 ) near
 """
-RANK = sql.SQL("ts_rank('{{0.05,0.2,0.4,1}}', search, {})")
+# The words are kept with the default card; a card in another currency is found by it.
+FOUND = sql.SQL("""
+product_id IN (
+  SELECT product_id FROM catalog_productcard WHERE is_default AND {}
+)
+""")
+# A word of the description alone ranks last: it isn't among the ranking words.
+RANK = sql.SQL("ts_rank('{{0.05,0.2,0.4,1}}', ranking, {})")
 MATCHES = sql.SQL("search @@ {}")
 WORDS = sql.SQL("to_tsquery('shopwright', {})")
 LIKENESS = sql.SQL("word_similarity({}, search_title)")
 RESEMBLES = sql.SQL("{} <% search_title")
 _real = sql.SQL("real")
+# Found once, for the page and for the total; cards are fetched for the page alone.
+HITS = sql.SQL("""
+WITH hits AS MATERIALIZED (
+  SELECT id, product_id, {key} AS key FROM catalog_productcard WHERE {condition}
+),
+page AS (
+  SELECT * FROM hits WHERE {beyond}
+  ORDER BY key {direction}, product_id {direction} LIMIT {limit}
+)
+SELECT c.card, page.key::text, page.product_id::text, (SELECT count(*) FROM hits)
+FROM page JOIN catalog_productcard c ON c.id = page.id
+ORDER BY page.key {direction}, page.product_id {direction}
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +68,14 @@ class Search:
     is_corrected: bool = False
     by_likeness: bool = False
 
-    @property
-    def condition(self) -> sql.Composable:
+    def condition(self, filters: CardFilters) -> sql.Composable:
         if self.by_likeness:
-            return RESEMBLES.format(" ".join(self.words))
-        return MATCHES.format(WORDS.format(self._expression))
+            words = RESEMBLES.format(" ".join(self.words))
+        else:
+            words = MATCHES.format(WORDS.format(self._expression))
+        if filters.currency:
+            words = FOUND.format(words)
+        return sql.SQL(" AND ").join([card_condition(filters), words])
 
     @property
     def ordering(self) -> Ordering:
@@ -106,12 +130,20 @@ def continue_search(
     ordering: Ordering | None,
     page: PageRequest,
 ) -> SearchPage:
-    condition = sql.SQL(" AND ").join([card_condition(filters), search.condition])
-    total = count_matching(condition)
-    cards = CardPage(())
-    if total:
-        cards = read_page(condition, ordering=ordering or search.ordering, page=page)
-    return SearchPage(search, total, cards)
+    condition = search.condition(filters)
+    order = ordering or search.ordering
+    statement = HITS.format(
+        key=order.key,
+        condition=condition,
+        beyond=beyond_position(sql.SQL("key"), order, page),
+        direction=direction(order, page),
+        limit=page.limit + 1,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        rows = cursor.fetchall()
+    total = rows[0][3] if rows else 0
+    return SearchPage(search, total, page_of([row[:3] for row in rows], page))
 
 
 def split_words(text: str) -> tuple[str, ...]:

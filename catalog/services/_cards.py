@@ -92,14 +92,35 @@ offer AS (
   JOIN catalog_price p ON p.variant_id = v.id
   GROUP BY v.product_id, p.currency
 ),
-fresh AS (
-  SELECT
-    picked.id AS product_id,
-    coalesce(offer.currency, '') AS currency,
+worded AS MATERIALIZED (
+  -- Once a product, whatever the number of its currencies.
+  SELECT picked.id,
+    setweight(to_tsvector('shopwright', catalog_words(picked.title)), 'A')
+      || setweight(to_tsvector('shopwright', catalog_words(concat_ws(' ',
+        picked.vendor_name, picked.product_type, array_to_string(picked.tags, ' '),
+        variant.skus))), 'B')
+      || setweight(to_tsvector('shopwright', catalog_words(concat_ws(' ',
+        choice.names, attribute.names, category.names))), 'C') AS ranking,
+    setweight(to_tsvector('shopwright', catalog_words(
+      left(regexp_replace(picked.description_html, '<[^>]*>', ' ', 'g'), 50000)
+    )), 'D') AS description
+  FROM picked
+  LEFT JOIN variant ON variant.product_id = picked.id
+  LEFT JOIN category ON category.product_id = picked.id
+  LEFT JOIN choice ON choice.product_id = picked.id
+  LEFT JOIN attribute ON attribute.product_id = picked.id
+),
+priced AS (
+  SELECT picked.id AS product_id, coalesce(offer.currency, '') AS currency,
     row_number() OVER (
       PARTITION BY picked.id
       ORDER BY (offer.currency = %(shop_currency)s) DESC, offer.currency
-    ) = 1 AS is_default,
+    ) = 1 AS is_default
+  FROM picked LEFT JOIN offer ON offer.product_id = picked.id
+),
+fresh AS (
+  SELECT
+    picked.id AS product_id, priced.currency, priced.is_default,
     (SELECT row_to_json(shape) FROM (SELECT
       picked.id, picked.slug, picked.title, picked.vendor_name AS vendor,
       (SELECT row_to_json(picture) FROM (
@@ -134,19 +155,15 @@ fresh AS (
     0::numeric(3, 2) AS rating,
     picked.sold_quantity,
     coalesce(picked.published_at, picked.created_at) AS published_at,
-    setweight(to_tsvector('shopwright', catalog_words(picked.title)), 'A')
-      || setweight(to_tsvector('shopwright', catalog_words(concat_ws(' ',
-        picked.vendor_name, picked.product_type, array_to_string(picked.tags, ' '),
-        variant.skus))), 'B')
-      || setweight(to_tsvector('shopwright', catalog_words(concat_ws(' ',
-        choice.names, attribute.names, category.names))), 'C')
-      || setweight(to_tsvector('shopwright', catalog_words(
-        left(regexp_replace(picked.description_html, '<[^>]*>', ' ', 'g'), 50000)
-      )), 'D') AS search,
+    CASE WHEN priced.is_default THEN worded.ranking || worded.description END AS search,
+    worded.ranking,
     left(catalog_words(picked.title), 255) AS search_title
   FROM picked
+  JOIN priced ON priced.product_id = picked.id
+  JOIN worded ON worded.id = picked.id
   LEFT JOIN variant ON variant.product_id = picked.id
-  LEFT JOIN offer ON offer.product_id = picked.id
+  LEFT JOIN offer
+    ON offer.product_id = picked.id AND offer.currency = priced.currency
   LEFT JOIN category ON category.product_id = picked.id
   LEFT JOIN collection ON collection.product_id = picked.id
   LEFT JOIN choice ON choice.product_id = picked.id
@@ -166,7 +183,7 @@ gone AS (
 INSERT INTO catalog_productcard AS c (
   product_id, currency, is_default, card, slug, title, vendor_slug, category_slugs,
   collection_slugs, tags, options, attributes, min_amount, max_amount, in_stock, rating,
-  sold_quantity, published_at, search, search_title
+  sold_quantity, published_at, search, ranking, search_title
 )
 -- Counting what is gone makes the deletion come first.
 SELECT fresh.* FROM fresh WHERE (SELECT count(*) FROM gone) >= 0
@@ -178,20 +195,20 @@ ON CONFLICT (product_id, currency) DO UPDATE SET
   min_amount = excluded.min_amount, max_amount = excluded.max_amount,
   in_stock = excluded.in_stock, rating = excluded.rating,
   sold_quantity = excluded.sold_quantity, published_at = excluded.published_at,
-  search = excluded.search, search_title = excluded.search_title
+  search = excluded.search, ranking = excluded.ranking,
+  search_title = excluded.search_title
 WHERE (c.card, c.vendor_slug, c.category_slugs, c.collection_slugs, c.tags, c.options,
     c.attributes, c.rating, c.sold_quantity, c.published_at, c.search)
   IS DISTINCT FROM (excluded.card, excluded.vendor_slug, excluded.category_slugs,
     excluded.collection_slugs, excluded.tags, excluded.options, excluded.attributes,
     excluded.rating, excluded.sold_quantity, excluded.published_at, excluded.search)
 """
-# Words of descriptions (weight D) and codes are no spelling to correct towards.
+# Words of descriptions and codes are no spelling to correct towards.
 LEARN_WORDS = """
 INSERT INTO catalog_searchword (word, product_count)
 SELECT DISTINCT u.lexeme, 1
-FROM catalog_productcard c, unnest(c.search) u
-WHERE c.product_id = ANY(%(ids)s) AND c.is_default
-  AND u.weights && '{A,B,C}' AND u.lexeme !~ '[0-9]'
+FROM catalog_productcard c, unnest(c.ranking) u
+WHERE c.product_id = ANY(%(ids)s) AND c.is_default AND u.lexeme !~ '[0-9]'
   AND length(u.lexeme) BETWEEN 3 AND 64
 ORDER BY 1
 ON CONFLICT (word) DO NOTHING
@@ -199,9 +216,8 @@ ON CONFLICT (word) DO NOTHING
 RECOUNT_WORDS = """
 WITH counted AS (
   SELECT u.lexeme AS word, count(*) AS product_count
-  FROM catalog_productcard c, unnest(c.search) u
-  WHERE c.is_default
-    AND u.weights && '{A,B,C}' AND u.lexeme !~ '[0-9]'
+  FROM catalog_productcard c, unnest(c.ranking) u
+  WHERE c.is_default AND u.lexeme !~ '[0-9]'
     AND length(u.lexeme) BETWEEN 3 AND 64
   GROUP BY u.lexeme
 ),

@@ -201,10 +201,10 @@ copy AS (SELECT id, row_number() OVER () AS n FROM catalog_product WHERE title =
 INSERT INTO catalog_productcard (product_id, title, min_amount, max_amount, rating,
   sold_quantity, published_at, search_title, currency, is_default, card, slug,
   vendor_slug, category_slugs, collection_slugs, tags, options, attributes, in_stock,
-  search)
+  search, ranking)
 SELECT copy.id, n::text, n, n, n % 5, n, published_at + n * interval '1 minute', n::text,
   currency, is_default, card, slug, vendor_slug, category_slugs, collection_slugs, tags,
-  options, attributes, in_stock, search
+  options, attributes, in_stock, search, ranking
 FROM model, copy
 """
 
