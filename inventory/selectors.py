@@ -1,10 +1,12 @@
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F, QuerySet
+from django.db.models import Count, F, QuerySet
+from django.db.models.expressions import CombinedExpression
+from django.db.models.functions import TruncDate
 
 from inventory.constants import SWEEP_DEADLINE
 from inventory.models import Movement, Reservation, Stock
@@ -50,6 +52,33 @@ def stock_matching(
     return rows.filter(
         **_given(variant__sku=sku, variant_id=variant_id, warehouse__code=warehouse)
     )
+
+
+def lowest_stock(*, limit: int) -> Sequence[Stock]:
+    """Return what runs out first: rows that are low, and those with nothing to sell."""
+    rows = Stock.objects.filter(
+        on_hand__lte=F("reserved") + F("low_stock_threshold"),
+        warehouse__is_active=True,
+    )
+    rows = rows.select_related("variant__product", "warehouse")
+    return rows.order_by(F("on_hand") - F("reserved"), "-updated_at", "pk")[:limit]
+
+
+def stock_outs_by_day(*, since: datetime) -> dict[date, int]:
+    """Count the rows that went from something to nothing, each once a day."""
+    left, change = _left("after"), _left("change")
+    rows = (
+        Movement.objects.filter(created_at__gte=since)
+        .annotate(left=left, before=left - change, day=TruncDate("created_at"))
+        .filter(left__lte=0, before__gt=0)
+        .values_list("day")
+        .annotate(number=Count("stock", distinct=True))
+    )
+    return dict(rows)
+
+
+def _left(when: str) -> CombinedExpression:
+    return F(f"on_hand_{when}") - F(f"reserved_{when}")
 
 
 def movements_matching(**filters: str | UUID | None) -> QuerySet[Movement]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from config import embedded
 from config.env import env_bool, env_int, env_list, env_secret, env_str
-from config.settings import _jwt, _openapi, _rest_framework
+from config.settings import _admin, _jwt, _openapi, _rest_framework
 from config.settings._celery import celery_settings
 from config.settings._databases import caches, database
 from core import logging as core_logging
@@ -142,6 +142,7 @@ IMPORT_MAX_BYTES = env_int("IMPORT_MAX_BYTES", 104_857_600, minimum=1024)
 
 # The shop.
 SHOP_NAME = env_str("SHOP_NAME", "Shopwright")
+UNFOLD = _admin.unfold_settings(shop_name=SHOP_NAME)
 SHOP_CURRENCY = env_str("SHOP_CURRENCY", "EUR")
 SHOP_URL = env_str("SHOP_URL", "http://localhost:8000")
 API_VERSION = "2026-11-20"

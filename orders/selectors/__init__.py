@@ -37,9 +37,11 @@ from orders.selectors._orders import (
     sold_quantities,
     timeline_of,
 )
+from orders.selectors._sales import DailySales, daily_sales, latest_orders
 
 __all__ = [
     "ADVISORY_PROBLEMS",
+    "DailySales",
     "OrderDetail",
     "OrderSummary",
     "OrderSummaryLine",
@@ -54,6 +56,7 @@ __all__ = [
     "can_see",
     "carts_of",
     "country_of",
+    "daily_sales",
     "demand_of",
     "detail_of",
     "find_order",
@@ -63,6 +66,7 @@ __all__ = [
     "get_order",
     "get_order_summary",
     "items_of",
+    "latest_orders",
     "ledger_violations",
     "order_totals",
     "orders_visible_to",
