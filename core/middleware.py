@@ -68,6 +68,10 @@ class RequestMiddleware:
 
 
 def _require_readable(request: HttpRequest) -> None:
+    length = request.META.get("CONTENT_LENGTH")
+    # Django takes it for a number that the server has checked.
+    if length and not (length.isascii() and length.isdigit()):
+        raise MalformedRequestError("The Content-Length isn't a number.")
     path = request.path_info
     query = request.META.get("QUERY_STRING", "")
     # Django has put broken bytes of the path back behind percent signs.

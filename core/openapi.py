@@ -239,10 +239,10 @@ class Schema(AutoSchema):
     def _input_problems(self) -> Iterator[type[DomainError]]:
         if "{" in self.path:
             yield exceptions.NotFoundError
+        if self.method == "GET" or self.view.query_params is not None:
+            yield exceptions.UnknownParameterError
         if self.method == "GET":
             yield exceptions.InvalidParameterError
-            if self.view.query_params is not None:
-                yield exceptions.UnknownParameterError
             if self._pages():
                 yield InvalidCursorError
         else:

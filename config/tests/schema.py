@@ -30,7 +30,9 @@ class Operation:
 
     def address(self) -> str:
         """Fill the path with ids that nothing has."""
-        path = self.path
+        return self.address_of(self.path)
+
+    def address_of(self, path: str) -> str:
         for parameter in self.content.get("parameters", []):
             if parameter["in"] == "path":
                 is_id = parameter["schema"].get("format") == "uuid"
