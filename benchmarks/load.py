@@ -84,47 +84,68 @@ def _content_length(head: bytes) -> int:
     return 0
 
 
-# Does one unit of work on a connection and returns the status that decides its success.
-Step = Callable[[Connection, int], Awaitable[int]]
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A unit of work on a connection; the status that ``do`` returns tells its success.
+
+    After ``round`` turns it has asked for everything that it ever asks for.
+    """
+
+    do: Callable[[Connection, int], Awaitable[int]]
+    round: int = 10
 
 
 def get(paths: list[str]) -> Step:
     """Ask for the paths in turn."""
 
-    async def step(connection: Connection, turn: int) -> int:
+    async def do(connection: Connection, turn: int) -> int:
         status, _ = await connection.request("GET", paths[turn % len(paths)])
         return status
 
-    return step
+    return Step(do, round=len(paths))
 
 
-def measure(
-    name: str, step: Step, *, base_url: str, clients: int, seconds: float
-) -> Result:
-    """Run ``clients`` loops for ``seconds`` after a warm-up of a tenth of that."""
-    return asyncio.run(_measure(name, step, base_url, clients, seconds))
+@dataclass(frozen=True, slots=True)
+class Load:
+    """So many clients of one server, each asking again as soon as it has its answer."""
 
+    base_url: str
+    clients: int
 
-async def _measure(
-    name: str, step: Step, base_url: str, clients: int, seconds: float
-) -> Result:
-    result = Result(name)
-    start = time.perf_counter() + seconds / 10
-    end = start + seconds
+    def warm_up(self, step: Step) -> None:
+        """Take every client through a whole round, so that nothing is a first time."""
 
-    async def loop(client: int) -> None:
-        connection = Connection(base_url)
-        turn = client * 1_000_003
-        while (begin := time.perf_counter()) < end:
-            status = await step(connection, turn)
-            turn += 1
-            if begin >= start:
+        async def loop(connection: Connection, first: int) -> None:
+            for turn in range(first, first + step.round):
+                await step.do(connection, turn)
+
+        asyncio.run(self._run(step, loop))
+
+    def measure(self, step: Step, seconds: float, result: Result) -> None:
+        """Add the calls of so many seconds to the result."""
+        start = time.perf_counter()
+        end = start + seconds
+
+        async def loop(connection: Connection, first: int) -> None:
+            turn = first
+            while (begin := time.perf_counter()) < end:
+                status = await step.do(connection, turn)
+                turn += 1
                 result.latencies.append(time.perf_counter() - begin)
                 result.statuses[status] += 1
-        connection.close()
 
-    async with asyncio.TaskGroup() as group:
-        for client in range(clients):
-            group.create_task(loop(client))
-    result.seconds = time.perf_counter() - start
-    return result
+        asyncio.run(self._run(step, loop))
+        result.seconds += time.perf_counter() - start
+
+    async def _run(
+        self, step: Step, loop: Callable[[Connection, int], Awaitable[None]]
+    ) -> None:
+        async def client(number: int) -> None:
+            connection = Connection(self.base_url)
+            # Spread over the round, so that no two ask for the same in step.
+            await loop(connection, number * step.round // self.clients)
+            connection.close()
+
+        async with asyncio.TaskGroup() as group:
+            for number in range(self.clients):
+                group.create_task(client(number))

@@ -1,11 +1,12 @@
 """What a request costs, next to a bare view of the same stack in the same run.
 
     make bench                          everything, about four minutes
-    python -m benchmarks.shop --seconds 3 --only list,detail
+    python -m benchmarks.shop --seconds 3 --only detail,search
 
-Seeds 10,000 products with two variants each, starts the web process as production does (two
-processes, fsync on), and prints requests per second, p50, p99 and the ratio to the bare view.
-Absolute numbers belong to the machine; the ratios are what to compare.
+Seeds 10,000 products with two variants each, starts the web server as production does (two
+processes, fsync on), and prints requests per second, p50, p99 and the ratio to the bare view,
+which is measured before and after each for half as long: what else the machine does
+weighs on both. Absolute numbers belong to the machine; the ratios are what to compare.
 """
 
 import argparse
@@ -19,17 +20,18 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import orjson
 
-from benchmarks.load import Connection, Result, Step, get, measure
+from benchmarks.load import Connection, Load, Result, Step, get
+from config import processes
 from config.embedded import EmbeddedServers
 
 ROOT = Path(__file__).resolve().parents[1]
 PRODUCTS = 10_000
-PROCESSES = 2
 ADDRESS = {
     "full_name": "Bench Mark",
     "line1": "Loop 1",
@@ -37,6 +39,31 @@ ADDRESS = {
     "postal_code": "10115",
     "country": "DE",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Bare:
+    """What a scenario is compared to."""
+
+    name: str
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    name: str
+    step: Step
+    bare: Bare
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    result: Result
+    bare: Result
+
+    @property
+    def ratio(self) -> float:
+        return self.result.per_second / (self.bare.per_second or 1)
 
 
 def main() -> int:
@@ -50,8 +77,8 @@ def main() -> int:
         _manage(environment, "migrate", "--verbosity", "0")
         catalogue = _seed(environment)
         with _simulator(environment):
-            results = _measure_all(options, environment, catalogue)
-    print(_table(results))
+            rows = _measure_all(options, environment, catalogue)
+    print(_table(rows))
     return 0
 
 
@@ -113,6 +140,7 @@ def _simulator(environment: dict[str, str]) -> Iterator[None]:
     port = environment["PAYMENT_SIMULATOR_URL"].rpartition(":")[2]
     ledger = Path(environment["VAR_DIR"]) / "payments.jsonl"
     command = [
+        sys.executable,
         "-m",
         "orders.payments.simulator",
         "--port",
@@ -128,21 +156,15 @@ def _simulator(environment: dict[str, str]) -> Iterator[None]:
 def _web(environment: dict[str, str], **extra: str) -> Iterator[str]:
     """Run the web process as production does; yield its address."""
     port = _free_port()
-    command = [
-        *("-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"),
-        *("--port", str(port), "--workers", str(PROCESSES), "--blocking-threads", "8"),
-        *("--backpressure", "64", "--workers-kill-timeout", "5", "--no-access-log"),
-        *("--log-level", "warning", "config.wsgi:application"),
-    ]
     address = f"http://127.0.0.1:{port}"
-    with _process(command, environment | extra):
+    with _process(processes.web("127.0.0.1", port), environment | extra):
         _wait_for(f"{address}/health/live")
         yield address
 
 
 @contextmanager
-def _process(arguments: list[str], environment: dict[str, str]) -> Iterator[None]:
-    process = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=environment)
+def _process(command: list[str], environment: dict[str, str]) -> Iterator[None]:
+    process = subprocess.Popen(command, cwd=ROOT, env=environment)
     try:
         yield
     finally:
@@ -165,33 +187,39 @@ def _measure_all(
     options: argparse.Namespace,
     environment: dict[str, str],
     catalogue: dict[str, list[str]],
-) -> list[tuple[Result, str]]:
-    """Measure warm, then once more with the cache off; name what each is compared to."""
-    wanted = set(filter(None, options.only.split(",")))
+) -> list[Row]:
+    """Measure warm, then once more with the cache off."""
     warm, cold = _scenarios(catalogue)
-    results = []
-
-    def run(name: str, step: Step, base: str, address: str, clients: int) -> None:
-        if wanted and name not in wanted | {"hello", "bare order"}:
-            return
-        result = measure(
-            name, step, base_url=address, clients=clients, seconds=options.seconds
-        )
-        print(f"{name:<22} {result.per_second:>9.1f}/s", file=sys.stderr)
-        results.append((result, base))
-
     with _web(environment) as address:
-        for name, (step, base) in warm.items():
-            run(name, step, base, address, options.clients)
-    with _web(environment, PUBLIC_CACHE="off") as address:
-        for name, (step, base) in cold.items():
-            run(name, step, base, address, options.clients)
-    return results
+        rows = _compare(options, warm, Load(address, options.clients))
+    with _web(environment, BYTES_CACHE="off") as address:
+        return rows + _compare(options, cold, Load(address, options.clients))
+
+
+def _compare(
+    options: argparse.Namespace, scenarios: list[Scenario], load: Load
+) -> list[Row]:
+    wanted = options.only.split(",") if options.only else [""]
+    rows = []
+    for scenario in scenarios:
+        if not any(name in scenario.name for name in wanted):
+            continue
+        bare, result = Result(scenario.bare.name), Result(scenario.name)
+        load.warm_up(scenario.step)
+        load.warm_up(scenario.bare.step)
+        load.measure(scenario.bare.step, options.seconds / 2, bare)
+        load.measure(scenario.step, options.seconds, result)
+        load.measure(scenario.bare.step, options.seconds / 2, bare)
+        rows.append(Row(result, bare))
+        print(f"{result.name:<24}{rows[-1].ratio:>6.2f}", file=sys.stderr)
+    return rows
 
 
 def _scenarios(
     catalogue: dict[str, list[str]],
-) -> tuple[dict[str, tuple[Step, str]], dict[str, tuple[Step, str]]]:
+) -> tuple[list[Scenario], list[Scenario]]:
+    hello = Bare("hello", get(["/hello"]))
+    order = Bare("bare order", _post("/bare-order"))
     slugs, variants = catalogue["slugs"], catalogue["variants"]
     lists = [
         f"/api/v1/products?limit=20&ordering={order}"
@@ -201,43 +229,32 @@ def _scenarios(
         f"/api/v1/products?category=category-{n}&in_stock=true&ordering=price"
         for n in range(20)
     ]
-    details = [f"/api/v1/products/{slug}" for slug in slugs[:500]]
-    searches = [f"/api/v1/search?q={word}" for word in catalogue["words"]]
-    warm: dict[str, tuple[Step, str]] = {
-        "hello": (get(["/hello"]), "hello"),
-        "list of 20": (get(lists), "hello"),
-        "filtered list": (get(filtered), "hello"),
-        "detail": (get(details), "hello"),
-        "search": (get(searches), "hello"),
-        "add to cart": (_add_to_cart(variants), "hello"),
-        "bare order": (_post("/bare-order"), "bare order"),
-        "checkout flow": (
-            _checkout(variants, catalogue["shipping_option"][0]),
-            "bare order",
-        ),
+    reads = {
+        "list of 20": get(lists),
+        "filtered list": get(filtered),
+        "detail": get([f"/api/v1/products/{slug}" for slug in slugs[:500]]),
+        "search": get([f"/api/v1/search?q={word}" for word in catalogue["words"]]),
     }
-    cold: dict[str, tuple[Step, str]] = {
-        "hello (cache off)": (get(["/hello"]), "hello (cache off)"),
-        "list of 20 (cache off)": (get(lists), "hello (cache off)"),
-        "filtered (cache off)": (get(filtered), "hello (cache off)"),
-        "detail (cache off)": (get(details), "hello (cache off)"),
-        "search (cache off)": (get(searches), "hello (cache off)"),
-    }
+    pay = _checkout(variants, catalogue["shipping_option"][0])
+    warm = [Scenario(name, step, hello) for name, step in reads.items()]
+    warm.append(Scenario("add to cart", _add_to_cart(variants), hello))
+    warm.append(Scenario("checkout flow", pay, order))
+    cold = [Scenario(f"{name}, cold", step, hello) for name, step in reads.items()]
     return warm, cold
 
 
 def _post(path: str) -> Step:
-    async def step(connection: Connection, turn: int) -> int:
+    async def do(connection: Connection, turn: int) -> int:
         status, _ = await connection.request("POST", path, {})
         return status
 
-    return step
+    return Step(do)
 
 
 def _add_to_cart(variants: list[str]) -> Step:
     carts: dict[int, str] = {}
 
-    async def step(connection: Connection, turn: int) -> int:
+    async def do(connection: Connection, turn: int) -> int:
         owner = id(connection)
         if owner not in carts or turn % 20 == 0:
             _, body = await connection.request("POST", "/api/v1/carts", {})
@@ -247,13 +264,13 @@ def _add_to_cart(variants: list[str]) -> Step:
         status, _ = await connection.request("POST", path, item)
         return status
 
-    return step
+    return Step(do)
 
 
 def _checkout(variants: list[str], shipping_option_id: str) -> Step:
     """Three requests: a cart with two items, address and shipping, pay."""
 
-    async def step(connection: Connection, turn: int) -> int:
+    async def do(connection: Connection, turn: int) -> int:
         items = [
             {"variant_id": variants[(turn * 2 + n) % len(variants)], "quantity": 1}
             for n in range(2)
@@ -279,24 +296,25 @@ def _checkout(variants: list[str], shipping_option_id: str) -> Step:
         )
         return status
 
-    return step
+    return Step(do)
 
 
-def _table(results: list[tuple[Result, str]]) -> str:
-    rates = {result.name: result.per_second for result, _ in results}
-    lines = [
-        f"{'what':<24}{'per second':>12}{'p50 ms':>10}{'p99 ms':>10}{'ratio':>8}  statuses"
-    ]
-    for result, base in results:
-        ratio = result.per_second / rates[base] if rates.get(base) else float("nan")
-        statuses = ", ".join(
-            f"{code}: {count}" for code, count in sorted(result.statuses.items())
-        )
-        lines.append(
-            f"{result.name:<24}{result.per_second:>12.1f}{result.percentile(0.5):>10.2f}"
-            f"{result.percentile(0.99):>10.2f}{ratio:>8.2f}  {statuses}"
-        )
+def _table(rows: list[Row]) -> str:
+    columns = ("", "per second", "p50 ms", "p99 ms", "of it", "statuses")
+    lines = ["{:<22}{:>11}{:>9}{:>9}{:>8}  {}".format(*columns)]
+    for row in rows:
+        lines.append(_line(row.result, f"{row.ratio:.2f}"))
+        lines.append(_line(row.bare, ""))
     return "\n".join(lines)
+
+
+def _line(result: Result, ratio: str) -> str:
+    statuses = ", ".join(f"{code}: {n}" for code, n in sorted(result.statuses.items()))
+    return (
+        f"{result.name if ratio else '  ' + result.name:<22}{result.per_second:>11.1f}"
+        f"{result.percentile(0.5):>9.2f}{result.percentile(0.99):>9.2f}"
+        f"{ratio:>8}  {statuses}"
+    )
 
 
 if __name__ == "__main__":
