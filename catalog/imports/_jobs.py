@@ -66,7 +66,10 @@ def submit_import(
         created_at=now,
     )
     audit.record(
-        job, "submitted", after={"file": job.file_name}, actor_id=options.actor_id
+        job,
+        "importjob_submitted",
+        after={"file": job.file_name},
+        actor_id=options.actor_id,
     )
     transaction.on_commit(partial(_nudge, job.pk))
     return job
@@ -74,7 +77,7 @@ def submit_import(
 
 def resume_imports(*, now: datetime) -> int:
     """Nudge workers to every job that none is at, and say how many there are."""
-    waiting = ImportJob.objects.filter(_is_open(now)).order_by("created_at")
+    waiting = ImportJob.objects.filter(_is_open(now)).order_by("created_at", "pk")
     ids = list(waiting.values_list("pk", flat=True))
     for job_id in ids:
         _nudge(job_id)
@@ -96,7 +99,7 @@ def run_job(
         detail = f"The import broke off {MAX_ATTEMPTS} times at the same place."
         _end(job, Status.FAILED, now=clock(), code="import_broken", detail=detail)
         return
-    journal = _JobJournal(job, clock=clock, deadline=time.monotonic() + seconds)
+    journal = JobJournal(job, clock=clock, deadline=time.monotonic() + seconds)
     try:
         report = run_import(
             Source(job.file_name, partial(_open, job)),
@@ -176,11 +179,11 @@ def _end(
         **({"bytes_read": F("bytes_total")} if status == Status.COMPLETED else {}),
     )
     if ended:
-        audit.record(job, status, actor_id=job.actor_id)
+        audit.record(job, f"importjob_{status}", actor_id=job.actor_id)
         transaction.on_commit(partial(job.file.storage.delete, str(job.file.name)))
 
 
-class _JobJournal(Journal):
+class JobJournal(Journal):
     """Keeps the job's row, and with it the lease, up to date."""
 
     def __init__(

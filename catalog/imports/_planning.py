@@ -9,7 +9,6 @@ from uuid import UUID
 
 from catalog.imports._columns import Layout
 from catalog.imports._dictionaries import Path, category_path
-from catalog.imports._html import clean_html
 from catalog.imports._matching import (
     Choice,
     choose_options,
@@ -28,6 +27,7 @@ from catalog.imports._state import (
     VariantState,
 )
 from catalog.models import Product
+from catalog.services import clean_html
 from core.ids import uuid7
 
 

@@ -19,6 +19,7 @@ from catalog.imports._dictionaries import (
     resolve_vendors,
 )
 from catalog.imports._dry_runs import Overlay
+from catalog.imports._facts import facts_of
 from catalog.imports._journals import Checkpoint, Journal
 from catalog.imports._lines import Encoding, detect_encoding
 from catalog.imports._opening import (
@@ -37,6 +38,7 @@ from catalog.imports._rows import fit_handle, without_guard
 from catalog.imports._state import load_products, product_ids_of, sku_owners
 from catalog.imports._stock_writer import registered_stock_writer
 from catalog.imports._writing import write_changes
+from core.events import publish_all
 
 ATTEMPTS = 5
 MAX_REASON = 255
@@ -197,10 +199,12 @@ class _Run:
         line = batch[-1].line + 1
         now = self._clock()
         plan, report = self._write(batch, layout, line=line, now=now)
-        self._remember(plan.outcomes)
         if self._is_counted(batch[0]):
+            self._remember(plan.outcomes)
             self.report = report
             self._journal.settled(plan.issues)
+        else:
+            self._remember(dict.fromkeys(plan.outcomes, "earlier"))
         self._write_stock(plan, layout.column("quantity"), line=line, now=now)
 
     def _write(
@@ -248,6 +252,7 @@ class _Run:
                 plan.changes, currency=self._options.currency, now=now
             )
             services.refresh_cards(product_ids=changed)
+            publish_all(list(facts_of(plan.changes, currency=self._options.currency)))
         return plan
 
     def _marked(self, draft: ProductDraft, layout: Layout) -> ProductDraft:

@@ -24,6 +24,7 @@ from catalog.tests.importing import (
     shirt,
     snapshot,
 )
+from core.models import OutboxEvent
 from inventory.exceptions import UnknownWarehouseError
 from inventory.models import Movement, Stock
 from inventory.tests.factories import make_stock, make_warehouse, reserve
@@ -767,6 +768,19 @@ def test_a_product_that_was_drafted_keeps_the_day_it_was_published():
 
     assert Product.objects.get().published_at == NOW
     assert ProductCard.objects.exists()
+
+
+def test_others_hear_of_published_products_and_of_other_prices():
+    run(as_csv(mug("a"), mug("b", Published="false")))
+    published = OutboxEvent.objects.get()
+    assert published.name == "catalog.product_published"
+    assert published.aggregate_id == str(Product.objects.get(slug="a").pk)
+
+    run(as_csv(mug("a", price="8"), mug("b", Published="false")), now=LATER)
+
+    changed = OutboxEvent.objects.exclude(pk=published.pk).get()
+    assert changed.name == "catalog.price_changed"
+    assert (changed.payload["amount"], changed.payload["previous_amount"]) == (800, 950)
 
 
 # Duplicate SKUs.
