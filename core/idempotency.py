@@ -117,10 +117,10 @@ def run(
     :raises IdempotencyKeyReusedError: the key was used for another request.
     :raises IdempotencyInProgressError: the first request with the key still runs.
     """
-    key = None if mode == "ignored" else read_key(request)
+    key = read_key(request)
     if key is None and mode == "required":
         raise IdempotencyKeyRequiredError
-    if key is None:
+    if key is None or mode == "ignored":
         return handler()
     identity = _Identity(
         scope=scope,

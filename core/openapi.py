@@ -44,7 +44,6 @@ _WITH_BODY: tuple[type[DomainError], ...] = (
     exceptions.ValidationFailedError,
 )
 _WITH_KEY: tuple[type[DomainError], ...] = (
-    IdempotencyKeyInvalidError,
     IdempotencyKeyReusedError,
     IdempotencyInProgressError,
 )
@@ -249,6 +248,8 @@ class Schema(AutoSchema):
             yield BusyError
         if self.method in {"POST", "PUT", "PATCH"}:
             yield from _WITH_BODY
+        if self.method in {"POST", "PATCH"}:
+            yield IdempotencyKeyInvalidError
         if self._idempotency() != "ignored":
             yield from _WITH_KEY
         if self._idempotency() == "required":

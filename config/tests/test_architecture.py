@@ -1,0 +1,269 @@
+"""Rules of the house that no linter can say, kept as tests so that nobody must remember."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from rest_framework import serializers
+
+from core.serializers import StrictSerializer
+
+ROOT = Path(__file__).resolve().parents[2]
+APPS = ("accounts", "catalog", "inventory", "orders", "notifications")
+PACKAGES = (*APPS, "core", "config")
+ORM_WRITES = {
+    "abulk_create",
+    "acreate",
+    "bulk_create",
+    "bulk_update",
+    "create",
+    "delete",
+    "get_or_create",
+    "save",
+    "select_for_update",
+    "update",
+    "update_or_create",
+}
+# What opens a connection to elsewhere. Only these modules do.
+NETWORK = {
+    "aiohttp",
+    "http.client",
+    "httpx",
+    "httpx2",
+    "requests",
+    "socket",
+    "urllib.request",
+    "urllib3",
+}
+OUTGOING = {
+    "core/http_client.py": "the one client for everybody else's services",
+    "orders/payments/simulator.py": "listens; it plays the provider",
+}
+
+
+def modules(*, name=None, packages=PACKAGES):
+    """Find the modules of our own, or those of one layer: ``views.py``, ``views/…``."""
+    for package in packages:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).parts
+            if {"tests", "migrations"} & set(parts):
+                continue
+            if name is None or name in parts or f"{name}.py" == parts[-1]:
+                yield pytest.param(path, id="/".join(parts))
+
+
+def each(name=None, packages=PACKAGES):
+    return pytest.mark.parametrize("path", [*modules(name=name, packages=packages)])
+
+
+def tree(path):
+    return ast.parse(path.read_text())
+
+
+def imports(path):
+    """Name everything that a module imports, wherever in it that stands."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def method_calls(path):
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            yield node.func
+
+
+def is_service(owner):
+    return isinstance(owner, ast.Name) and owner.id.endswith("services")
+
+
+@each("views", APPS)
+def test_views_write_nothing(path):
+    writes = {
+        f"line {call.lineno}: .{call.attr}()"
+        for call in method_calls(path)
+        if call.attr in ORM_WRITES and not is_service(call.value)
+    }
+
+    assert writes == set()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        p
+        for layer in ("views", "serializers", "tasks", "handlers")
+        for p in modules(name=layer, packages=APPS)
+    ],
+)
+def test_only_services_open_transactions(path):
+    assert [name for name in imports(path) if name == "django.db.transaction"] == []
+
+
+@each("views", APPS)
+def test_views_leave_domain_errors_to_the_handler(path):
+    domain = {
+        alias.asname or alias.name
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ImportFrom)
+        and (node.module or "").endswith(("exceptions", "core.errors", "conditional"))
+        for alias in node.names
+    }
+    caught = {
+        name.id
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ExceptHandler)
+        for name in ast.walk(node.type or ast.Name("Exception"))
+        if isinstance(name, ast.Name)
+    }
+
+    assert caught & (domain | {"Exception", "BaseException", "DomainError"}) == set()
+
+
+@each("serializers", APPS)
+def test_serializers_shape_and_do_not_act(path):
+    acts = {
+        f"line {call.lineno}: .{call.attr}()"
+        for call in method_calls(path)
+        if call.attr in ORM_WRITES
+    }
+    overrides = {
+        node.name
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.FunctionDef)
+        and node.name in {"create", "update", "save"}
+    }
+
+    assert (acts, overrides) == (set(), set())
+    assert [name for name in imports(path) if name.endswith("services")] == []
+
+
+@each()
+def test_nobody_uses_signals(path):
+    banned = [
+        name
+        for name in imports(path)
+        if name.startswith(("django.dispatch", "django.db.models.signals"))
+    ]
+
+    assert banned == []
+
+
+@each("services", APPS)
+def test_services_start_work_by_publishing(path):
+    assert [n for n in imports(path) if n.split(".")[-1] == "tasks"] == []
+    assert [n for n in imports(path) if n.startswith("celery")] == []
+
+
+@each("services", APPS)
+def test_services_know_no_http(path):
+    banned = [
+        name
+        for name in imports(path)
+        if name.startswith(("rest_framework", "django.http"))
+    ]
+
+    assert banned == []
+
+
+@each(packages=(*APPS, "core"))
+def test_only_the_client_calls_out(path):
+    if path.relative_to(ROOT).as_posix() in OUTGOING:
+        pytest.skip("allowed, with its reason")
+
+    assert NETWORK & set(imports(path)) == set()
+
+
+@each("models")
+def test_models_own_a_row_and_nothing_else(path):
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.FunctionDef):
+            assert node.name not in {"save", "delete"}, f"line {node.lineno}"
+        if isinstance(node, ast.ClassDef) and node.name == "Meta":
+            names = {
+                target.id
+                for statement in node.body
+                if isinstance(statement, ast.Assign)
+                for target in statement.targets
+                if isinstance(target, ast.Name)
+            }
+            assert "ordering" not in names, f"line {node.lineno}"
+
+
+def strict_serializers():
+    pending = [StrictSerializer]
+    while pending:
+        serializer = pending.pop()
+        pending.extend(serializer.__subclasses__())
+        if ".tests." not in serializer.__module__:
+            yield pytest.param(serializer, id=serializer.__qualname__)
+
+
+@pytest.mark.parametrize("serializer", [*strict_serializers()])
+def test_input_is_bounded(serializer):
+    unbounded = [
+        f"{name}: {bound}"
+        for name, field in serializer().fields.items()
+        if not field.read_only
+        for bound in missing_bounds(field)
+    ]
+
+    assert unbounded == []
+
+
+def missing_bounds(field):
+    if isinstance(field, serializers.CharField) and field.max_length is None:
+        yield "max_length"
+    if isinstance(field, serializers.IntegerField | serializers.DecimalField):
+        yield from (b for b in ("min_value", "max_value") if getattr(field, b) is None)
+    if isinstance(field, serializers.ListField):
+        if field.max_length is None:
+            yield "max_length"
+        yield from missing_bounds(field.child)
+    if isinstance(field, serializers.ListSerializer) and field.max_length is None:
+        yield "max_length"
+
+
+# Each rule is tried on code that breaks it, or a typo would let everything through.
+
+
+@pytest.mark.parametrize(
+    ("rule", "source"),
+    [
+        (test_views_write_nothing, "Order.objects.create(a=1)"),
+        (test_only_services_open_transactions, "from django.db import transaction"),
+        (
+            test_views_leave_domain_errors_to_the_handler,
+            "from orders.exceptions import E\ntry: f()\nexcept (E, ValueError): pass",
+        ),
+        (test_views_leave_domain_errors_to_the_handler, "try: f()\nexcept: pass"),
+        (test_serializers_shape_and_do_not_act, "serializer.save()"),
+        (test_serializers_shape_and_do_not_act, "from orders import services"),
+        (test_nobody_uses_signals, "from django.dispatch import receiver"),
+        (test_services_start_work_by_publishing, "from orders import tasks"),
+        (test_services_know_no_http, "from rest_framework.request import Request"),
+        (test_only_the_client_calls_out, "def f():\n    import httpx2"),
+        (test_models_own_a_row_and_nothing_else, "class A:\n  def save(self): pass"),
+        (
+            test_models_own_a_row_and_nothing_else,
+            "class A:\n  class Meta:\n    ordering = []",
+        ),
+    ],
+)
+def test_a_rule_catches_what_breaks_it(tmp_path, monkeypatch, rule, source):
+    broken = tmp_path / "broken.py"
+    broken.write_text(source)
+    monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
+
+    with pytest.raises(AssertionError):
+        rule(broken)
+
+
+def test_an_unbounded_field_is_caught():
+    numbers = serializers.ListField(child=serializers.IntegerField())
+
+    assert [*missing_bounds(serializers.CharField())] == ["max_length"]
+    assert [*missing_bounds(numbers)] == ["max_length", "min_value", "max_value"]
