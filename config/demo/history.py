@@ -23,6 +23,11 @@ DAYS = 60
 SHIPPED_AFTER = timedelta(days=3)
 CANCELED_SHARE = 0.06
 DOLLAR_SHARE = 0.2
+STARTS = {
+    "status": "open",
+    "payment_status": "pending",
+    "fulfillment_status": "unfulfilled",
+}
 # Cart ids are derived from a name, so that the same seed gives the same shop.
 NAMESPACE = UUID("6b1f3c9e-5d0b-4a55-9c39-3d1f7a0c2b11")
 STREETS = ("Linden Street", "Harbour Road", "Mill Lane", "Station Square", "Oak Avenue")
@@ -83,11 +88,14 @@ def _offers() -> list[Offer]:
 
 
 def _instants(random: Random, now: datetime) -> Iterator[datetime]:
-    """Yield when orders came in: a few a day, more towards the end, none in the future."""
+    """Yield when orders came in: a few a day, more towards the end, the last yesterday.
+
+    The day that runs belongs to real orders, each of which has its events.
+    """
     for day in range(DAYS, 0, -1):
         busy = 1 + (DAYS - day) / DAYS
         for _ in range(random.randint(1, round(2 + 2 * busy))):
-            yield now - timedelta(days=day - 1, minutes=random.randint(20, 1200))
+            yield now - timedelta(days=day, hours=2, minutes=random.randint(0, 1200))
 
 
 def _add_order(
@@ -180,7 +188,8 @@ def _add_payment(history: History, order: Order) -> None:
     history.payments.append(payment)
     for kind in (PaymentEvent.Kind.AUTHORIZED, PaymentEvent.Kind.CAPTURED):
         _say(history, payment, kind, order.placed_at)
-    _step(history, order, "status", ("", "open"), order.placed_at)
+    for state, start in STARTS.items():
+        _step(history, order, state, ("", start), order.placed_at)
     _step(history, order, "payment_status", ("pending", "paid"), order.placed_at)
 
 
@@ -235,17 +244,18 @@ def _move_stock(history: History) -> None:
     demand: dict[UUID, dict[UUID, int]] = {}
     for line in history.lines:
         demand.setdefault(line.order_id, {})[line.variant_id] = line.quantity
-    for order in history.orders:
+    for payment in history.payments:
+        order = payment.order
         inventory_services.reserve_stock(
-            reference=order.id,
+            reference=payment.id,
             demand=demand[order.id],
             expires_at=order.placed_at + timedelta(minutes=15),
             now=order.placed_at,
         )
-        inventory_services.consume_stock(reference=order.id, now=order.placed_at)
+        inventory_services.consume_stock(reference=payment.id, now=order.placed_at)
         if order.canceled_at:
             inventory_services.return_stock(
-                reference=order.id,
+                reference=payment.id,
                 now=order.canceled_at,
                 reason="Order canceled",
                 actor_id=None,
