@@ -2,16 +2,21 @@ from typing import Any
 
 import orjson
 from django.http import HttpRequest, HttpResponse, QueryDict
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.request import Request
 
 from catalog import selectors
 from catalog.filters import parse_card_filters, parse_ordering
 from catalog.selectors import ORDERINGS, Search, SearchPage
 from catalog.serializers import CardSerializer, SearchResultSerializer
-from catalog.views._products import JSON, page_request
-from core.exceptions import InvalidParameterError
-from core.pagination import list_scope, page_links, parse_cursor
+from catalog.views._products import (
+    CARD_EXAMPLE,
+    FILTER_PARAMETERS,
+    JSON,
+    page_request,
+)
+from core.exceptions import InvalidParameterError, UnknownParameterError
+from core.pagination import InvalidCursorError, list_scope, page_links, parse_cursor
 from core.permissions import Anyone
 from core.sparse import parse_member_names, select_members
 from core.views import ApiView
@@ -25,7 +30,34 @@ class SearchView(ApiView):
     permission_classes = [Anyone]
     serializer_class = CardSerializer
 
-    @extend_schema(summary="Search products", responses=SearchResultSerializer)
+    problems = (InvalidParameterError, UnknownParameterError, InvalidCursorError)
+
+    @extend_schema(
+        summary="Search products",
+        description="All words must occur, the last one may be unfinished. Where they "
+        "find nothing, near words of the catalogue are looked for instead.",
+        responses=SearchResultSerializer,
+        parameters=[
+            OpenApiParameter("q", str, required=True),
+            *FILTER_PARAMETERS,
+            OpenApiParameter(
+                "ordering", str, enum=[RELEVANCE, *ORDERINGS], default=RELEVANCE
+            ),
+        ],
+        examples=[
+            OpenApiExample(
+                "mgu",
+                value={
+                    "results": [CARD_EXAMPLE],
+                    "facets": {},
+                    "corrected_query": "mug",
+                    "total": 1,
+                    "next": None,
+                },
+                response_only=True,
+            )
+        ],
+    )
     def get(self, request: Request) -> HttpResponse:
         return search_products(request)
 
