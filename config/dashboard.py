@@ -22,6 +22,19 @@ from orders.selectors import DailySales
 
 DAYS = 30
 LISTED = 8
+TICKS = {"color": "#8b93a1", "maxTicksLimit": 6, "precision": 0, "maxRotation": 0}
+CHART_OPTIONS = json.dumps(
+    {
+        "animation": False,
+        "responsive": True,
+        "maintainAspectRatio": False,
+        "plugins": {"legend": {"display": False}},
+        "scales": {
+            "x": {"grid": {"display": False}, "ticks": TICKS},
+            "y": {"beginAtZero": True, "suggestedMax": 4, "ticks": TICKS},
+        },
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +42,6 @@ class Figure:
     title: str
     value: str
     note: str
-    icon: str
 
 
 def add_figures(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -48,7 +60,12 @@ def add_figures(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]
         figures.append(_stock_outs_figure(outs))
         charts.append(_stock_outs_chart(outs, now=now))
         tables.append(_lowest_stock())
-    return context | {"figures": figures, "charts": charts, "tables": tables}
+    return context | {
+        "title": "The last 30 days",
+        "figures": figures,
+        "charts": charts,
+        "tables": tables,
+    }
 
 
 def _start(now: datetime, days: int) -> datetime:
@@ -74,21 +91,15 @@ def _sales_figures(sales: Sequence[DailySales], *, now: datetime) -> list[Figure
         money_text(amounts[other], other) for other in sorted(set(amounts) - {currency})
     )
     return [
-        Figure("Orders", str(count), _change(count, _count(earlier)), "receipt_long"),
+        Figure("Orders", str(count), _change(count, _count(earlier))),
         Figure(
             "Sales",
             money_text(amounts[currency], currency),
             f"and {others}"
             if others
             else _change(amounts[currency], _amounts(earlier)[currency]),
-            "payments",
         ),
-        Figure(
-            "Average order",
-            money_text(average, currency),
-            f"in {currency}",
-            "functions",
-        ),
+        Figure("Average order", money_text(average, currency), f"in {currency}"),
     ]
 
 
@@ -129,10 +140,7 @@ def _sales_charts(
 
 
 def _stock_outs_figure(outs: dict[date, int]) -> Figure:
-    note = "times that an item ran out"
-    return Figure(
-        "Stock-outs", str(sum(outs.values())), note, "production_quantity_limits"
-    )
+    return Figure("Stock-outs", str(sum(outs.values())), "times that an item ran out")
 
 
 def _stock_outs_chart(outs: dict[date, int], *, now: datetime) -> dict[str, str]:
@@ -149,12 +157,17 @@ def _chart(
         "data": list(values),
         "backgroundColor": "var(--color-primary-500)",
         "borderColor": "var(--color-primary-500)",
-        "displayYAxis": True,
-        "maxTicksXLimit": 8,
+        "borderWidth": 2 if kind == "line" else 0,
+        "borderRadius": 3,
+        "pointStyle": False,
     }
     labels = [f"{day.day} {day:%b}" for day in days]
-    value = json.dumps({"labels": labels, "datasets": [dataset]})
-    return {"title": title, "kind": kind, "value": value}
+    return {
+        "title": title,
+        "kind": kind,
+        "value": json.dumps({"labels": labels, "datasets": [dataset]}),
+        "options": CHART_OPTIONS,
+    }
 
 
 def _latest_orders() -> dict[str, Any]:

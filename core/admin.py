@@ -4,13 +4,20 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from core import outbox
-from core.administration import ActorMixin, ReadOnlyAdmin, ReadOnlyInline
+from core.administration import (
+    ActorMixin,
+    ReadOnlyAdmin,
+    ReadOnlyInline,
+    state_column,
+)
 from core.models import AuditEntry, IdempotencyRecord, OutboxDelivery, OutboxEvent
 
 
 class OutboxDeliveryInline(ReadOnlyInline):
     model = OutboxDelivery
-    fields = ("handler", "status", "attempts", "last_error", "delivered_at")
+    fields = ("handler", "stage", "attempts", "last_error", "delivered_at")
+    readonly_fields = ("stage",)
+    stage = state_column("status")
 
 
 @admin.register(OutboxEvent)
@@ -30,7 +37,7 @@ class OutboxDeliveryAdmin(ReadOnlyAdmin):
     list_display = (
         "event_name",
         "handler",
-        "status",
+        "stage",
         "attempts",
         "next_attempt_at",
         "last_error",
@@ -41,6 +48,8 @@ class OutboxDeliveryAdmin(ReadOnlyAdmin):
     search_help_text = "Handler, id of the event, or id of what it is about"
     ordering = ("-sequence",)
     actions = ("retry",)
+
+    stage = state_column("status")
 
     @admin.display(description="Event", ordering="event__name")
     def event_name(self, delivery: OutboxDelivery) -> str:

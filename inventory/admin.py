@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
-from core.administration import ActorMixin, ModelAdmin, ReadOnlyAdmin
+from core.administration import ActorMixin, ModelAdmin, ReadOnlyAdmin, state_column
 from inventory import services
 from inventory.constants import MAX_UNITS
 from inventory.models import Movement, Reservation, Stock, Warehouse
@@ -206,7 +206,7 @@ class ReservationAdmin(ReadOnlyAdmin):
         "sku",
         "warehouse",
         "quantity",
-        "state",
+        "stage",
         "expires_at",
         "reference",
     )
@@ -215,6 +215,7 @@ class ReservationAdmin(ReadOnlyAdmin):
     search_fields = ("=reference", "=stock__variant__sku")
     search_help_text = "SKU, or the id of what it is held for"
     ordering = ("-id",)
+    stage = state_column("state")
 
     @admin.display(description="SKU")
     def sku(self, reservation: Reservation) -> str:

@@ -1,4 +1,4 @@
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -54,14 +54,15 @@ def stock_matching(
     )
 
 
-def lowest_stock(*, limit: int) -> Sequence[Stock]:
+def lowest_stock(*, limit: int) -> list[Stock]:
     """Return what runs out first: rows that are low, and those with nothing to sell."""
     rows = Stock.objects.filter(
         on_hand__lte=F("reserved") + F("low_stock_threshold"),
         warehouse__is_active=True,
     )
     rows = rows.select_related("variant__product", "warehouse")
-    return rows.order_by(F("on_hand") - F("reserved"), "-updated_at", "pk")[:limit]
+    rows = rows.order_by(F("on_hand") - F("reserved"), "-updated_at", "pk")
+    return list(rows[:limit])
 
 
 def stock_outs_by_day(*, since: datetime) -> dict[date, int]:

@@ -5,7 +5,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from core.administration import ReadOnlyAdmin, ReadOnlyInline
+from core.administration import ReadOnlyAdmin, ReadOnlyInline, state_column
 from core.outbox import MAX_ATTEMPTS
 from notifications import services
 from notifications.models import Delivery, Notification
@@ -37,7 +37,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
         "kind",
         "recipient",
         "channel",
-        "state",
+        "stage",
         "attempts",
         "sent_at",
     )
@@ -49,11 +49,13 @@ class DeliveryAdmin(ReadOnlyAdmin):
     actions = ("retry",)
     fields = (
         ("kind", "recipient"),
-        ("channel", "state"),
+        ("channel", "stage"),
         ("attempts", "last_error"),
         "message_id",
         ("created_at", "sent_at"),
     )
+
+    stage = state_column("state")
 
     @admin.display(description="Kind", ordering="notification__kind")
     def kind(self, delivery: Delivery) -> str:
@@ -81,7 +83,9 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
 class DeliveryInline(ReadOnlyInline):
     model = Delivery
-    fields = ("channel", "state", "attempts", "last_error", "sent_at")
+    fields = ("channel", "stage", "attempts", "last_error", "sent_at")
+    readonly_fields = ("stage",)
+    stage = state_column("state")
 
 
 @admin.register(Notification)

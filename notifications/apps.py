@@ -3,6 +3,7 @@ from django.apps import AppConfig
 
 class NotificationsConfig(AppConfig):
     name = "notifications"
+    verbose_name = "Messages"
 
     def ready(self) -> None:
         # Handlers subscribe when they are imported.

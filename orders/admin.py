@@ -18,8 +18,10 @@ from core.administration import (
     ReadOnlyInline,
     TabularInline,
     money_text,
+    state_column,
 )
 from core.countries import COUNTRIES
+from core.money import known_locale
 from orders import services
 from orders.models import (
     Cart,
@@ -39,8 +41,7 @@ ADDRESS_MEMBERS = (
     "company",
     "line1",
     "line2",
-    "postal_code",
-    "city",
+    "town",
     "region",
     "country",
     "phone",
@@ -49,19 +50,34 @@ ADDRESS_MEMBERS = (
 
 def address_text(address: Mapping[str, str] | None) -> SafeString | str:
     """Write an address in lines; each part is escaped."""
-    parts = [(address or {}).get(member) for member in ADDRESS_MEMBERS]
-    return format_html_join("", "{}<br>", ((part,) for part in parts if part)) or "-"
+    if not address:
+        return "-"
+    town = f"{address.get('postal_code', '')} {address.get('city', '')}".strip()
+    code = address.get("country", "")
+    country = known_locale("en").territories.get(code, code)
+    members = {**address, "town": town, "country": country}
+    parts = [members.get(member) for member in ADDRESS_MEMBERS]
+    return format_html_join("", "{}<br>", ((part,) for part in parts if part))
 
 
 class OrderLineInline(ReadOnlyInline):
     model = OrderLine
-    fields = ("product_title", "title", "sku", "quantity", "unit", "total")
-    readonly_fields = ("unit", "total")
+    fields = ("product", "variant", "sku", "quantity", "unit", "total")
+    readonly_fields = ("product", "variant", "unit", "total")
+    verbose_name_plural = "lines"
     ordering = ("position",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[OrderLine]:
         lines: QuerySet[OrderLine] = super().get_queryset(request)
         return lines.select_related("order")
+
+    @admin.display(description="Product")
+    def product(self, line: OrderLine) -> str:
+        return line.product_title
+
+    @admin.display(description="Variant")
+    def variant(self, line: OrderLine) -> str:
+        return line.title
 
     @admin.display(description="Each")
     def unit(self, line: OrderLine) -> str:
@@ -74,10 +90,10 @@ class OrderLineInline(ReadOnlyInline):
 
 class PaymentInline(ReadOnlyInline):
     model = Payment
-    fields = ("provider", "method", "status", "money", "failure_code", "created_at")
-    readonly_fields = ("money",)
+    fields = ("provider", "method", "state", "money", "failure_code", "created_at")
+    readonly_fields = ("state", "money")
     ordering = ("generation",)
-    show_change_link = True
+    state = state_column("status")
 
     @admin.display(description="Amount")
     def money(self, payment: Payment) -> str:
@@ -99,9 +115,9 @@ class OrderAdmin(ReadOnlyAdmin):
         "placed_at",
         "email",
         "total",
-        "status",
-        "payment_status",
-        "fulfillment_status",
+        "state",
+        "payment_state",
+        "fulfillment_state",
     )
     list_filter = ("status", "payment_status", "fulfillment_status", "placed_at")
     search_fields = ("=number", "email")
@@ -115,17 +131,21 @@ class OrderAdmin(ReadOnlyAdmin):
             {
                 "fields": (
                     ("number", "placed_at"),
-                    ("status", "payment_status", "fulfillment_status"),
+                    ("state", "payment_state", "fulfillment_state"),
                 )
             },
         ),
         ("Buyer", {"fields": (("email", "user"), "note")}),
-        ("To", {"fields": (("shipped_to", "billed_to"), "shipping_option_name")}),
+        ("Delivery", {"fields": (("shipped_to", "billed_to"), "shipping_option_name")}),
         (
             "Amounts",
             {"fields": (("subtotal", "discount", "shipping", "tax", "total"),)},
         ),
     )
+
+    state = state_column("status")
+    payment_state = state_column("payment_status")
+    fulfillment_state = state_column("fulfillment_status")
 
     @admin.display(description="Total", ordering="total_amount")
     def total(self, order: Order) -> str:
@@ -191,7 +211,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         "order",
         "provider",
         "method",
-        "status",
+        "state",
         "money",
         "failure_code",
     )
@@ -201,6 +221,7 @@ class PaymentAdmin(ReadOnlyAdmin):
     search_help_text = "Number of the order, or the provider's reference"
     ordering = ("-id",)
     inlines = (PaymentEventInline,)
+    state = state_column("status")
 
     @admin.display(description="Amount", ordering="amount")
     def money(self, payment: Payment) -> str:
@@ -224,18 +245,20 @@ class CartItemInline(ReadOnlyInline):
 
 @admin.register(Cart)
 class CartAdmin(ReadOnlyAdmin):
-    list_display = ("updated_at", "buyer", "state", "currency", "item_count")
+    list_display = ("updated_at", "buyer", "stage", "currency", "item_count")
     list_filter = ("state", "currency")
     list_select_related = ("user",)
     search_fields = ("email", "user__email")
     ordering = ("-updated_at", "-id")
     inlines = (CartItemInline,)
     fields = (
-        ("buyer", "state", "currency"),
+        ("buyer", "stage", "currency"),
         ("shipped_to", "billed_to"),
         ("shipping_option", "note"),
         ("created_at", "updated_at"),
     )
+
+    stage = state_column("state")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Cart]:
         carts: QuerySet[Cart] = super().get_queryset(request)

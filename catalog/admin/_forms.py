@@ -1,5 +1,5 @@
-from collections.abc import Collection, Iterator
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, ClassVar
 
 from django import forms
 from django.db import transaction
@@ -37,9 +37,12 @@ class VersionedForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic a
     """Remembers which version its reader saw, so that nobody's change is undone unseen."""
 
     seen_version = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    labels: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for name in self.labels.keys() & self.fields.keys():
+            self.fields[name].label = self.labels[name]
         self.initial["seen_version"] = self.instance.version
 
     @property

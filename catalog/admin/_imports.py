@@ -3,7 +3,12 @@ from typing import Any
 from django.contrib import admin
 
 from catalog.models import ImportIssue, ImportJob
-from core.administration import ActorMixin, ReadOnlyAdmin, ReadOnlyInline
+from core.administration import (
+    ActorMixin,
+    ReadOnlyAdmin,
+    ReadOnlyInline,
+    state_column,
+)
 
 
 class ImportIssueInline(ReadOnlyInline):
@@ -18,7 +23,7 @@ class ImportJobAdmin(ActorMixin, ReadOnlyAdmin):
     list_display = (
         "created_at",
         "file_name",
-        "status",
+        "stage",
         "progress",
         "is_dry_run",
         "actor",
@@ -29,11 +34,13 @@ class ImportJobAdmin(ActorMixin, ReadOnlyAdmin):
     inlines = (ImportIssueInline,)
     fields = (
         ("file_name", "format", "currency", "warehouse_code"),
-        ("status", "progress", "is_dry_run"),
+        ("stage", "progress", "is_dry_run"),
         ("created_at", "started_at", "finished_at"),
         "report",
         "actor",
     )
+
+    stage = state_column("status")
 
     @admin.display(description="Read")
     def progress(self, job: Any) -> str:

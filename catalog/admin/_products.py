@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from unfold.widgets import UnfoldAdminSelect2MultipleWidget
 
 from catalog import services
 from catalog.admin._forms import (
@@ -33,7 +34,7 @@ from catalog.models import (
     ProductOption,
     Variant,
 )
-from core.administration import TabularInline, money_text
+from core.administration import TabularInline, money_text, state_column
 
 COLUMNS = (
     "title",
@@ -54,13 +55,21 @@ class ProductForm(VersionedForm):
         Collection.objects.order_by("position", "title"),
         required=False,
         label="Collections",
+        widget=UnfoldAdminSelect2MultipleWidget,
     )
+    labels = {
+        "description_html": "Description",
+        "seo_title": "Title",
+        "seo_description": "Description",
+    }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "slug" in self.fields:
             self.fields["slug"].required = False
             self.fields["slug"].help_text = "Empty: made of the title."
+        if "seo_description" in self.fields:
+            self.fields["seo_description"].widget.attrs["rows"] = 3
         if not is_new(self):
             collected = self.instance.collections.values_list("pk", flat=True)
             self.initial["in_collections"] = list(collected)
@@ -80,6 +89,9 @@ class OptionInline(TabularInline):
     fields = ("name", "values", "position")
     ordering = ("position", "pk")
     max_num = MAX_OPTIONS
+    verbose_name = "option"
+    verbose_name_plural = "options"
+    tab = True
 
 
 class VariantInline(TabularInline):
@@ -98,6 +110,7 @@ class VariantInline(TabularInline):
     readonly_fields = ("in_stock",)
     ordering = ("position", "pk")
     show_change_link = True
+    tab = True
     # A product may have thousands; a page of them fits into one request.
     per_page = 25
 
@@ -114,6 +127,7 @@ class ImageInline(TabularInline):
     readonly_fields = ("preview",)
     ordering = ("position", "pk")
     per_page = 25
+    tab = True
 
     @admin.display(description="")
     def preview(self, image: Image) -> SafeString | str:
@@ -128,6 +142,7 @@ class StatementInline(TabularInline):
     ordering = ("attribute__position", "pk")
     verbose_name = "attribute"
     verbose_name_plural = "attributes"
+    tab = True
 
     def get_formset(
         self, request: HttpRequest, obj: Product | None = None, **kwargs: Any
@@ -159,7 +174,7 @@ class ProductAdmin(CatalogAdmin):
     list_display = (
         "image",
         "title",
-        "status",
+        "state",
         "vendor",
         "prices",
         "variant_count",
@@ -173,10 +188,10 @@ class ProductAdmin(CatalogAdmin):
     ordering = ("-updated_at", "-id")
     autocomplete_fields = ("vendor", "categories")
     actions = ("publish", "archive")
-    readonly_fields = ("status", "published_at")
+    readonly_fields = ("state", "published_at")
     inlines = (OptionInline, VariantInline, ImageInline, StatementInline)
     fieldsets = (
-        (None, {"fields": ("title", ("slug", "status", "published_at"))}),
+        (None, {"fields": ("title", ("slug", "state", "published_at"))}),
         ("Text", {"fields": ("description_html",)}),
         (
             "Where it is found",
@@ -207,6 +222,8 @@ class ProductAdmin(CatalogAdmin):
             card_currency=Subquery(cards.values("currency")[:1]),
             variant_number=Subquery(counted.values("number")),
         )
+
+    state = state_column("status")
 
     @admin.display(description="")
     def image(self, product: Any) -> SafeString | str:

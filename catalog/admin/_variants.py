@@ -44,6 +44,7 @@ class VariantForm(VersionedForm):
     option_values = LinesField(
         required=False, max_length=255, help_text="One in a line, as the options stand."
     )
+    labels = {"sku": "SKU", "weight_grams": "Weight in g"}
 
 
 class PricedVariantForm(VariantForm):
@@ -58,23 +59,17 @@ class PricedVariantForm(VariantForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.row: Price | None = None
+        currency = settings.SHOP_CURRENCY
+        self.fields["price"].label = f"Price in {currency}"
+        self.fields["compare_at_price"].label = f"Before in {currency}"
+        # Prefetched by the page, so the prices of all its rows cost one query.
+        prices = [] if is_new(self) else self.instance.prices.all()
+        rows = (row for row in prices if row.currency == currency)
+        self.row: Price | None = next(rows, None)
         for name, column in PRICES.items():
-            self.fields[
-                name
-            ].label = f"{name.replace('_', ' ')} {settings.SHOP_CURRENCY}"
-            self.fields[name].label = str(self.fields[name].label).capitalize()
-            if is_new(self):
-                continue
-            # Prefetched by the page, so all rows cost one query.
-            rows = self.instance.prices.all()
-            self.row = next(
-                (row for row in rows if row.currency == settings.SHOP_CURRENCY), None
-            )
             amount = getattr(self.row, column, None)
             if amount is not None:
-                money = Money(amount, settings.SHOP_CURRENCY)
-                self.initial[name] = str(money.as_decimal())
+                self.initial[name] = str(Money(amount, currency).as_decimal())
 
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}

@@ -1,4 +1,3 @@
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -37,5 +36,5 @@ def daily_sales(*, since: datetime) -> list[DailySales]:
     return [DailySales(*row) for row in rows]
 
 
-def latest_orders(*, limit: int) -> Sequence[Order]:
-    return Order.objects.order_by("-placed_at", "-id")[:limit]
+def latest_orders(*, limit: int) -> list[Order]:
+    return list(Order.objects.order_by("-placed_at", "-id")[:limit])
