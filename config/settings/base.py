@@ -4,7 +4,7 @@ from pathlib import Path
 
 from config import embedded
 from config.env import env_bool, env_int, env_list, env_secret, env_str
-from config.settings import _admin, _jwt, _openapi, _rest_framework
+from config.settings import _admin, _cors, _jwt, _openapi, _rest_framework
 from config.settings._celery import celery_settings
 from config.settings._databases import caches, database
 from core import logging as core_logging
@@ -136,6 +136,9 @@ EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env_str("DEFAULT_FROM_EMAIL", "Shopwright <shop@example.com>")
 
 CORS_ALLOWED_ORIGINS = env_list("CORS_ALLOWED_ORIGINS")
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_HEADERS = _cors.REQUEST_HEADERS
+CORS_EXPOSE_HEADERS = _cors.RESPONSE_HEADERS
 DATA_UPLOAD_MAX_MEMORY_SIZE = env_int("MAX_BODY_BYTES", 1_048_576, minimum=1024)
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 IMPORT_MAX_BYTES = env_int("IMPORT_MAX_BYTES", 104_857_600, minimum=1024)

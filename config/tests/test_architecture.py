@@ -177,6 +177,12 @@ def test_only_the_client_calls_out(path):
     assert NETWORK & set(imports(path)) == set()
 
 
+@each()
+def test_only_one_module_makes_problem_documents(path):
+    if path.relative_to(ROOT).as_posix() != "core/problems.py":
+        assert "application/problem+json" not in path.read_text()
+
+
 @each("models")
 def test_models_own_a_row_and_nothing_else(path):
     for node in ast.walk(tree(path)):

@@ -5,6 +5,8 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
 from config.tests.schema import PROBLEM, document, operations
 from core.errors import problem_types
@@ -202,6 +204,23 @@ def test_poisoned_headers(operation, send):
         send(operation.address(), body, headers=headers)
     for content_type in TYPES:
         send(operation.address(), body, content_type=content_type)
+
+
+@each_operation
+def test_poisoned_files(operation, send):
+    content = operation.content.get("requestBody", {}).get("content", {})
+    if "multipart/form-data" not in content:
+        pytest.skip("takes no file")
+
+    for raw in [*BODIES, b"a,b\r\n" * 5000, b"Handle,Title\n\xff,\x00\n"]:
+        for name in ("a.csv", "\N{SNOWMAN}.csv", "../../etc/passwd", "a" * 300):
+            file = SimpleUploadedFile(name, raw)
+            file.name = name
+            body = encode_multipart(BOUNDARY, {"file": file})
+            send(operation.address(), body, content_type=MULTIPART_CONTENT)
+    nameless = body.replace(b'filename="', b'filename="";x="')
+    send(operation.address(), nameless, content_type=MULTIPART_CONTENT)
+    send(operation.address(), b"--" + BOUNDARY.encode(), content_type=MULTIPART_CONTENT)
 
 
 @each_operation

@@ -198,3 +198,25 @@ def test_a_problem_type_has_a_page(api, slug):
 def test_the_index_names_every_problem(api):
     assert "validation_error" in api.get("/problems").content.decode()
     assert api.get("/problems/no-such-thing").status_code == 404
+
+
+def test_a_shop_front_elsewhere_may_send_and_read_our_headers(api, settings):
+    settings.CORS_ALLOWED_ORIGINS = ["https://front.example.com"]
+    origin = {"Origin": "https://front.example.com"}
+    asked = {"Access-Control-Request-Method": "PATCH"}
+
+    preflight = api.options("/api/t/versioned", headers=origin | asked)
+    response = api.get("/api/t/versioned", headers=origin)
+
+    allowed = preflight.headers["Access-Control-Allow-Headers"]
+    assert {"idempotency-key", "if-match", "x-order-token"} <= set(allowed.split(", "))
+    assert "Retry-After" in response.headers["Access-Control-Expose-Headers"]
+    stranger = api.get("/api/t/versioned", headers={"Origin": "https://evil.example"})
+    assert "Access-Control-Allow-Origin" not in stranger.headers
+
+
+def test_options_names_the_methods(api):
+    response = api.options("/api/t/versioned")
+
+    assert response.status_code == 204
+    assert response.headers["Allow"] == "GET, PATCH, HEAD, OPTIONS"

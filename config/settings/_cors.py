@@ -1,0 +1,22 @@
+# What a shop front in a browser may send and read, beyond the few that always pass.
+REQUEST_HEADERS = (
+    "accept",
+    "api-version",
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "if-match",
+    "if-none-match",
+    "x-order-token",
+    "x-request-id",
+)
+RESPONSE_HEADERS = (
+    "API-Version",
+    "ETag",
+    "Idempotent-Replayed",
+    "Link",
+    "Location",
+    "Original-Request-Id",
+    "Retry-After",
+    "X-Request-ID",
+)
