@@ -1,5 +1,7 @@
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
+from django.views.static import serve
 from drf_spectacular.views import (
     SpectacularJSONAPIView,
     SpectacularRedocView,
@@ -34,6 +36,11 @@ urlpatterns = [
         ),
     ),
 ]
+
+if settings.DEV_TOOLS:
+    # Nothing else of MEDIA_ROOT: it also holds what staff uploaded for import.
+    demo = {"document_root": settings.MEDIA_ROOT / "demo"}
+    urlpatterns.append(path("media/demo/<path:path>", serve, demo))
 
 handler400 = "core.problems.bad_request"
 handler403 = "core.problems.permission_denied"

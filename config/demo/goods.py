@@ -42,6 +42,7 @@ DOLLARS_PER_EURO = 1.1
 # One in so many products is reduced, and one in so many variants is sold out.
 REDUCED_EVERY = 7
 SOLD_OUT_EVERY = 17
+FEW = 12
 SIZE_STEP_CENTS = {"1 kg": 2200, "A3": 1600, "50 x 70 cm": 3900, "XL": 200}
 
 
@@ -93,7 +94,7 @@ def seed_goods(*, random: Random, now: datetime) -> list[Variant]:
     _write(rows)
     _collections(rows.products)
     catalog_services.refresh_cards(product_ids=[row.id for row in rows.products])
-    _stock(rows.variants, random=random, now=now)
+    _stock(rows.variants, random=random, opened_at=now)
     return rows.variants
 
 
@@ -227,11 +228,11 @@ def _collections(products: list[Product]) -> None:
         )
 
 
-def _stock(variants: list[Variant], *, random: Random, now: datetime) -> None:
+def _stock(variants: list[Variant], *, random: Random, opened_at: datetime) -> None:
     for code, name, priority in WAREHOUSES:
         Warehouse.objects.create(code=code, name=name, priority=priority)
         quantities = {
-            variant.id: 0 if place % SOLD_OUT_EVERY == 0 else random.randint(20, 90)
+            variant.id: FEW if place % SOLD_OUT_EVERY == 0 else random.randint(45, 90)
             for place, variant in enumerate(variants)
         }
         inventory_services.set_counted_in_bulk(
@@ -239,5 +240,19 @@ def _stock(variants: list[Variant], *, random: Random, now: datetime) -> None:
             quantities=quantities,
             reason="Opening stock",
             actor_id=None,
-            now=now,
+            now=opened_at,
         )
+
+
+def sell_out(variants: list[Variant], *, random: Random, now: datetime) -> None:
+    """Let what there were few of run out, each on some day of the last month."""
+    for variant in variants[::SOLD_OUT_EVERY]:
+        at = now - timedelta(days=random.randint(1, 27), hours=3)
+        for code, _, _ in WAREHOUSES:
+            inventory_services.set_counted_in_bulk(
+                warehouse_code=code,
+                quantities={variant.id: 0},
+                reason="Counted",
+                actor_id=None,
+                now=at,
+            )

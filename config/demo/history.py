@@ -63,7 +63,7 @@ def seed_orders(*, people: list[User], random: Random, now: datetime) -> int:
     history = History()
     offers = _offers()
     option = ShippingOption.objects.prefetch_related("rates").get(code="standard")
-    for placed_at in _instants(random, now):
+    for placed_at in sorted(_instants(random, now)):
         buyer = random.choice(people)
         _add_order(history, offers, option, buyer, placed_at, random=random, now=now)
     Order.objects.bulk_create(history.orders)

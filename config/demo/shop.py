@@ -9,7 +9,7 @@ from django.db import connection, transaction
 
 from accounts.models import User
 from config.demo import ACCOUNTS, PASSWORD
-from config.demo.goods import seed_goods
+from config.demo.goods import seed_goods, sell_out
 from config.demo.history import seed_orders
 from orders.models import ShippingOption, ShippingRate
 
@@ -51,6 +51,7 @@ def open_demo_shop(*, now: datetime) -> Summary:
     _shipping()
     variants = seed_goods(random=random, now=now - timedelta(days=90))
     orders = seed_orders(people=people, random=random, now=now)
+    sell_out(variants, random=random, now=now)
     _continue_order_numbers(orders)
     return Summary(
         products=len({variant.product_id for variant in variants}),

@@ -4,6 +4,7 @@ import pytest
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.db import transaction
+from django.urls import resolve
 
 from catalog.models import Category, Price, Product, ProductCard, Variant
 from config.demo.pictures import SHAPES, product_svg
@@ -87,3 +88,21 @@ def test_a_picture_is_the_same_each_time(shape):
 
     assert first == product_svg(title="Mug", shape=shape)
     assert first.startswith("<svg")
+
+
+def test_demo_pictures_are_served_and_nothing_beside_them(client):
+    folder = resolve("/media/demo/mug.svg").kwargs["document_root"]
+    folder.mkdir(parents=True, exist_ok=True)
+    picture = folder / "test-picture.svg"
+    picture.write_text("<svg/>")
+    try:
+        found = client.get("/media/demo/test-picture.svg")
+
+        assert found.status_code == 200
+        assert found["Content-Type"] == "image/svg+xml"
+        assert b"".join(found.streaming_content) == b"<svg/>"
+        found.close()
+    finally:
+        picture.unlink()
+    assert client.get("/media/imports/prices.csv").status_code == 404
+    assert client.get("/media/demo/../imports/prices.csv").status_code == 404
