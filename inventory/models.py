@@ -75,7 +75,7 @@ class Stock(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.variant_id} {self.warehouse_id}"
+        return f"{self.on_hand} on hand, {self.reserved} reserved"
 
     @property
     def available(self) -> int:

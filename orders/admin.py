@@ -62,8 +62,8 @@ def address_text(address: Mapping[str, str] | None) -> SafeString | str:
 
 class OrderLineInline(ReadOnlyInline):
     model = OrderLine
-    fields = ("product", "variant", "sku", "quantity", "unit", "total")
-    readonly_fields = ("product", "variant", "unit", "total")
+    fields = ("product", "variant", "sku_text", "quantity", "unit", "total")
+    readonly_fields = ("product", "variant", "sku_text", "unit", "total")
     verbose_name_plural = "lines"
     ordering = ("position",)
 
@@ -78,6 +78,10 @@ class OrderLineInline(ReadOnlyInline):
     @admin.display(description="Variant")
     def variant(self, line: OrderLine) -> str:
         return line.title
+
+    @admin.display(description="SKU")
+    def sku_text(self, line: OrderLine) -> str:
+        return line.sku
 
     @admin.display(description="Each")
     def unit(self, line: OrderLine) -> str:
