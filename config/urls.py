@@ -11,9 +11,12 @@ from drf_spectacular.views import (
 from core import pages
 from core.bytes_cache import public_bytes
 from core.metrics import metrics
+from core.renderers import JSONRenderer
 
 # Made from all views, which takes a second; kept, since only a new start changes it.
-schema = public_bytes(SpectacularJSONAPIView.as_view(), namespace="schema")
+schema = public_bytes(
+    SpectacularJSONAPIView.as_view(renderer_classes=[JSONRenderer]), namespace="schema"
+)
 
 urlpatterns = [
     path("admin/", admin.site.urls),

@@ -5,6 +5,7 @@ the query parameters of lists, the refusals that any operation knows, the permis
 missing examples are worked out here.
 """
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -15,7 +16,7 @@ from rest_framework.permissions import IsAuthenticated
 
 from core import exceptions
 from core.conditional import PreconditionRequiredError, StaleVersionError
-from core.errors import DomainError, ErrorKind
+from core.errors import DomainError, ErrorKind, problem_types
 from core.examples import example_of
 from core.idempotency import (
     IdempotencyInProgressError,
@@ -302,7 +303,9 @@ def _problem_response(errors: Iterable[type[DomainError]]) -> dict[str, Any]:
                         },
                     ]
                 },
-                "examples": {e.code: {"value": _problem_example(e)} for e in ordered},
+                "examples": {
+                    e.code: {"$ref": f"#/components/examples/{e.code}"} for e in ordered
+                },
             }
         },
     }
@@ -322,22 +325,46 @@ def _problem_example(error: type[DomainError]) -> dict[str, Any]:
 
 
 def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Finish the document: the problem's shape, and an example wherever one is missing."""
+    """Finish the document: shared parts once, and an example wherever one is missing."""
     components = result.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     schemas["Problem"] = PROBLEM_SCHEMA
     components["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
     }
+    shared: dict[str, Any] = {}
     for operations in result["paths"].values():
         for operation in operations.values():
-            bodies = [
-                operation.get("requestBody", {}),
-                *operation["responses"].values(),
-            ]
-            for body in bodies:
-                for media in body.get("content", {}).values():
-                    if "examples" not in media and "schema" in media:
-                        value = example_of(media["schema"], schemas)
-                        media["examples"] = {"example": {"value": value}}
+            responses = operation["responses"]
+            _add_examples(
+                [operation.get("requestBody", {}), *responses.values()], schemas
+            )
+            for status, response in responses.items():
+                responses[status] = _share_problem(response, shared, status)
+    components["responses"] = dict(sorted(shared.items()))
+    components["examples"] = {
+        code: {"value": _problem_example(error)}
+        for code, error in sorted(problem_types().items())
+    }
     return result
+
+
+def _add_examples(bodies: Iterable[dict[str, Any]], schemas: dict[str, Any]) -> None:
+    for body in bodies:
+        for media in body.get("content", {}).values():
+            if "examples" not in media and "schema" in media:
+                value = example_of(media["schema"], schemas)
+                media["examples"] = {"example": {"value": value}}
+
+
+def _share_problem(
+    response: dict[str, Any], shared: dict[str, Any], status: str
+) -> dict[str, Any]:
+    """Keep equal refusals once, under a name that their codes make."""
+    media = response.get("content", {}).get(CONTENT_TYPE)
+    if media is None:
+        return response
+    digest = hashlib.sha256(" ".join(media["examples"]).encode()).hexdigest()
+    name = f"Problem{status}-{digest[:8]}"
+    shared[name] = response
+    return {"$ref": f"#/components/responses/{name}"}

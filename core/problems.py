@@ -36,6 +36,8 @@ class ProblemResponse(HttpResponse):
             content_type=CONTENT_TYPE,
             status=error.kind.value,
         )
+        # Some leave past the middleware that would say how long the answer is.
+        self.headers["Content-Length"] = str(len(self.content))
         self.headers["Cache-Control"] = "no-store"
         for name, value in error.headers().items():
             self.headers[name] = value

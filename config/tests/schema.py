@@ -21,10 +21,17 @@ class Operation:
         return f"{self.method} {self.path}"
 
     @property
+    def responses(self) -> dict[str, Any]:
+        return {
+            status: resolved(response)
+            for status, response in self.content["responses"].items()
+        }
+
+    @property
     def codes(self) -> set[str]:
         return {
             code
-            for response in self.content["responses"].values()
+            for response in self.responses.values()
             for code in response.get("content", {}).get(PROBLEM, {}).get("examples", {})
         }
 
@@ -45,6 +52,16 @@ class Operation:
             for example in media.get("examples", {}).values():
                 return example["value"]
         return {}
+
+
+def resolved(part: dict[str, Any]) -> dict[str, Any]:
+    """Follow a reference inside the document."""
+    while "$ref" in part:
+        found: Any = document()
+        for step in part["$ref"].removeprefix("#/").split("/"):
+            found = found[step]
+        part = found
+    return part
 
 
 @cache
