@@ -6,6 +6,7 @@ from django.db.models import F
 
 from core import audit
 from core.events import publish
+from core.locking import lock_wait
 from inventory import services as inventory_services
 from orders import selectors
 from orders.events import OrderCanceled, PaymentReversalRequested
@@ -13,6 +14,7 @@ from orders.exceptions import OrderNotCancelableError
 from orders.models import Cart, Order, Payment
 from orders.selectors import OrderDetail, Viewer
 from orders.services._paying import FIRST_CHECK_AFTER
+from orders.services._placing import lock_order
 from orders.services._transitions import move_order
 
 _PLACED = (Order.PaymentStatus.AUTHORIZED, Order.PaymentStatus.PAID)
@@ -46,10 +48,11 @@ def _cancel(
     order_id: UUID, *, reason: str, actor_id: UUID | None, now: datetime
 ) -> None:
     # A failed order's cart is open; the order takes it along. Cart before order.
-    Cart.objects.filter(order_id=order_id, state=Cart.State.OPEN).update(
-        state=Cart.State.CHECKED_OUT, version=F("version") + 1, updated_at=now
-    )
-    order = Order.objects.select_for_update(no_key=True).get(pk=order_id)
+    with lock_wait():
+        Cart.objects.filter(order_id=order_id, state=Cart.State.OPEN).update(
+            state=Cart.State.CHECKED_OUT, version=F("version") + 1, updated_at=now
+        )
+    order = lock_order(order_id)
     if not order.is_cancelable:
         raise OrderNotCancelableError(
             status=order.status, fulfillment_status=order.fulfillment_status

@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 
 from core.events import publish
+from core.locking import lock_wait
 from core.money import Money
 from inventory import services as inventory_services
 from inventory.exceptions import ReservationLostError
@@ -76,9 +77,14 @@ def _load(payment_id: UUID) -> Payment:
 
 
 def _lock(payment_id: UUID) -> Payment:
-    """Lock the order, so that finalizing, canceling and reversing take turns."""
+    """Lock the order, so that finalizing, canceling and reversing take turns.
+
+    Then the payment: of the rows it waits for, PostgreSQL reads only locked ones anew.
+    """
     payments = Payment.objects.select_related("order")
-    return payments.select_for_update(of=("order",), no_key=True).get(pk=payment_id)
+    locked = payments.select_for_update(of=("order", "self"), no_key=True)
+    with lock_wait():
+        return locked.get(pk=payment_id)
 
 
 @transaction.atomic
@@ -199,9 +205,9 @@ def _lock_carts(payment_id: UUID) -> list[Cart]:
     wanted = Q(pk=cart_id)
     if user_id is not None:
         wanted |= Q(user=user_id, state=Cart.State.OPEN)
-    return list(
-        Cart.objects.filter(wanted).select_for_update(no_key=True).order_by("pk")
-    )
+    carts = Cart.objects.filter(wanted).select_for_update(no_key=True)
+    with lock_wait():
+        return list(carts.order_by("pk"))
 
 
 def _reopen_cart(order: Order, carts: list[Cart], now: datetime) -> None:

@@ -32,6 +32,7 @@ from django.utils import timezone
 
 from core.conditional import StaleVersionError, make_etag
 from core.ids import uuid7
+from core.locking import lock_wait
 from core.money import Money
 from inventory import services as inventory_services
 from orders import selectors
@@ -144,7 +145,7 @@ def claim_order(
     Public for the tests of what a crash leaves; ``check_out`` is the service.
     """
     cart = lock_cart(cart_id, shopper)
-    order = _lock_order(cart.order_id) if cart.order_id else None
+    order = lock_order(cart.order_id) if cart.order_id else None
     earlier = tuple(order.payments.order_by("generation")) if order else ()
     if order:
         last = earlier[-1]
@@ -193,8 +194,10 @@ def _may_try_again(payment: Payment) -> bool:
     return payment.status == Payment.Status.FAILED and payment.failure_code in UNASKED
 
 
-def _lock_order(order_id: UUID) -> Order:
-    return Order.objects.select_for_update(no_key=True).get(pk=order_id)
+def lock_order(order_id: UUID) -> Order:
+    """Lock the order's row: after its cart, before its payments and their stock."""
+    with lock_wait():
+        return Order.objects.select_for_update(no_key=True).get(pk=order_id)
 
 
 def _agreed(cart: Cart, expected_total: Money | None, now: datetime) -> PricedCart:
