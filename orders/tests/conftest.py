@@ -1,7 +1,7 @@
 import pytest
 
 from orders.payments.registry import close_providers
-from orders.tests.simulating import run_simulator
+from orders.tests.simulating import SilentProvider, run_simulator
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +26,14 @@ def own_simulator(tmp_path, settings):
         settings.PAYMENT_SIMULATOR_URL = simulator.url
         yield simulator
         close_providers()
+
+
+@pytest.fixture
+def silent(monkeypatch):
+    provider = SilentProvider()
+    offered = {"simulated": provider}
+    for module in ("_placing", "_paying"):
+        monkeypatch.setattr(
+            f"orders.services.{module}.offered_providers", lambda: offered
+        )
+    return provider

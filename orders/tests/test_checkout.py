@@ -15,6 +15,7 @@ from orders.payments.provider import Outcome, OutcomeStatus
 from orders.serializers import OrderSerializer
 from orders.services._placing import claim_order
 from orders.tests.factories import ADDRESS, make_goods, make_shipping_option
+from orders.tests.simulating import SilentProvider
 from orders.tests.test_carts import add, cart_of, members_of, patch, shape_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("simulator")]
@@ -353,44 +354,6 @@ def test_repeated_request_tries_again_once_the_provider_is_back(
     assert Order.objects.get().payments.count() == 2
 
 
-class Silent:
-    """A provider whose answers are lost on the way, whatever it did."""
-
-    code = "simulated"
-    methods = frozenset({"sim_ok"})
-
-    def __init__(self, found=None):
-        self.found = found
-        self.asked = 0
-
-    def authorize(self, charge):
-        self.asked += 1
-        return Outcome(OutcomeStatus.UNKNOWN)
-
-    def find(self, key):
-        return self.found
-
-    def void(self, reference, *, key):
-        return Outcome(OutcomeStatus.VOIDED, reference=reference)
-
-    def refund(self, reference, *, amount, key):
-        return Outcome(OutcomeStatus.REFUNDED, reference=reference)
-
-    def close(self):
-        pass
-
-
-@pytest.fixture
-def silent(monkeypatch):
-    provider = Silent()
-    offered = {"simulated": provider}
-    for module in ("_placing", "_paying"):
-        monkeypatch.setattr(
-            f"orders.services.{module}.offered_providers", lambda: offered
-        )
-    return provider
-
-
 CAPTURED = Outcome(OutcomeStatus.CAPTURED, reference="sim_1")
 REFUSED = Outcome(OutcomeStatus.DECLINED, reference="sim_1", failure_code="stolen")
 
@@ -546,7 +509,7 @@ def test_settle_payments_repeats_a_reversal_that_failed(api, silent, monkeypatch
     )
     with monkeypatch.context() as outage:
         outage.setattr(
-            Silent, "refund", lambda *_, **__: Outcome(OutcomeStatus.UNKNOWN)
+            SilentProvider, "refund", lambda *_, **__: Outcome(OutcomeStatus.UNKNOWN)
         )
         services.reverse_payment(payment_id=payment.pk, now=timezone.now())
     payment.refresh_from_db()

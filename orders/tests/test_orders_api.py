@@ -21,7 +21,6 @@ from orders.tests.test_checkout import (
     claim_payment,
     later,
     ready_cart,
-    silent,  # noqa: F401 -- a fixture
     timeline,
 )
 
@@ -229,7 +228,7 @@ def test_cancel_voids_what_is_only_authorized(api, settings, simulator):
     assert simulator.kinds_of(payment.idempotency_key) == ["authorized", "voided"]
 
 
-def test_cancel_before_the_provider_answered_gives_the_money_back_later(api, silent):  # noqa: F811
+def test_cancel_before_the_provider_answered_gives_the_money_back_later(api, silent):
     mug = make_goods(on_hand=5)
     order = check_out(api, ready_cart(api, (mug, 2))).json()
 
@@ -247,7 +246,7 @@ def test_cancel_before_the_provider_answered_gives_the_money_back_later(api, sil
     assert Stock.objects.get(variant=mug).on_hand == 5
 
 
-def test_cancel_before_the_provider_declined(api, silent):  # noqa: F811
+def test_cancel_before_the_provider_declined(api, silent):
     order = check_out(api, ready_cart(api)).json()
     cancel(api, order, token=order["access_token"])
     silent.found = Outcome(OutcomeStatus.DECLINED, reference="x", failure_code="no")
@@ -343,7 +342,7 @@ def test_reversal_repeated_by_the_outbox_happens_once(api, simulator):
     assert payment.events.filter(kind="refunded").count() == 1
 
 
-def test_claimed_payment_waits_for_the_sweeper(api, silent):  # noqa: F811
+def test_claimed_payment_waits_for_the_sweeper(api, silent):
     payment = claim_payment(ready_cart(api))
 
     assert payment.next_check_at - payment.created_at == timedelta(seconds=20)
