@@ -235,7 +235,7 @@ def notice(addresses: Addresses, emails: list[str]) -> str:
         "",
         "The shop is open.",
         f"  API        {addresses.url}/api/v1/",
-        f"  API docs   {addresses.url}/api/docs/",
+        f"  API docs   {addresses.url}/api/docs",
         f"  Admin      {addresses.url}/admin/",
         f"  Mail       {addresses.url}/dev/mail",
         f"  Sockets    {addresses.sockets_url}/",

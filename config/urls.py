@@ -1,6 +1,7 @@
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 from django.views.static import serve
 from drf_spectacular.views import (
     SpectacularJSONAPIView,
@@ -19,6 +20,7 @@ schema = public_bytes(
 )
 
 urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="docs")),
     path("admin/", admin.site.urls),
     path("metrics", metrics),
     path("", include("notifications.urls")),

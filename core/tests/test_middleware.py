@@ -1,11 +1,13 @@
 import io
 import json
 import logging
+from html import unescape
 
 import pytest
 from rest_framework.test import APIClient
 
 from core import logging as core_logging
+from core.errors import problem_types
 from core.health import PROBES
 
 pytestmark = pytest.mark.urls("core.tests.urls")
@@ -186,13 +188,16 @@ def test_probes_stay_out_of_the_api(path):
     assert not path.startswith("/api/")
 
 
-@pytest.mark.parametrize("slug", ["not-found", "validation-error", "not-ready"])
-def test_a_problem_type_has_a_page(api, slug):
-    response = api.get(f"/problems/{slug}")
+@pytest.mark.parametrize("code", sorted(problem_types()))
+def test_a_problem_type_has_a_page(api, code):
+    error = problem_types()[code]
 
-    assert response.status_code == 200
+    response = api.get(f"/problems/{error.slug()}")
+
     assert response.headers["Content-Type"].startswith("text/html")
-    assert "What to do" in response.content.decode()
+    page = unescape(response.content.decode())
+    for words in (error.title, code, str(error.kind.value), error.cause, error.cure):
+        assert words in page
 
 
 def test_the_index_names_every_problem(api):
