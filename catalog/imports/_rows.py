@@ -117,17 +117,20 @@ class _Reading:
         self._doubts: list[Issue] = []
 
     def row(self) -> Row:
+        title = self._text("title", Product)
+        status = self._status()
         row = Row(
             line=self._record.line,
             handle=self._handle(),
-            title=self._text("title", Product),
+            title=title,
             option_names=tuple(
                 self._cut(
                     f"option{i}_name", self._cell(f"option{i}_name"), MAX_OPTION_NAME
                 )
                 for i in OPTIONS
             ),
-            product_fields=self._product_fields(),
+            # Only a row with a title speaks for the product's own fields.
+            product_fields=self._product_fields(status) if title else {},
             variant=self._variant(),
             image=self._image(),
             size=sum(map(len, self._record.cells)),
@@ -213,7 +216,7 @@ class _Reading:
             self._doubt("handle", text, "handle_changed", f"Taken as {handle!r}.")
         return handle
 
-    def _product_fields(self) -> dict[str, Any]:
+    def _product_fields(self, status: str) -> dict[str, Any]:
         readers: dict[str, Callable[[], Any]] = {
             "description_html": lambda: self._bounded(
                 "description_html", MAX_DESCRIPTION
@@ -230,7 +233,6 @@ class _Reading:
         found = {
             name: read() for name, read in readers.items() if self._layout.has(name)
         }
-        status = self._status()
         return found | ({"status": status} if status else {})
 
     def _tags(self) -> list[str]:
