@@ -61,6 +61,17 @@ class ProductDraft:
         self.refuse(issue)
 
 
+def without_content(draft: ProductDraft, reason: str) -> ProductDraft:
+    """Return the draft with all its rows refused, because nothing can hold them."""
+    empty = replace(
+        draft.copy(), title="", fields={}, option_names=(), variants=[], images=[]
+    )
+    message = f"The database can't hold the product: {reason.splitlines()[0]}"
+    for line in draft.accepted_lines:
+        empty.take_back(line, error(line, "", draft.handle, "not_storable", message))
+    return empty
+
+
 class Assembler:
     """Turns records into drafts, in the order of the file.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import DataError, IntegrityError, OperationalError, transaction
 from psycopg import errors as postgres
 
 from catalog import services
@@ -30,7 +30,7 @@ from catalog.imports._opening import (
     read_header,
 )
 from catalog.imports._planning import Known, Plan, plan_batch
-from catalog.imports._products import Assembler, ProductDraft
+from catalog.imports._products import Assembler, ProductDraft, without_content
 from catalog.imports._records import Record
 from catalog.imports._repeats import Repeats
 from catalog.imports._reports import Issue, Report, error, warning
@@ -50,6 +50,8 @@ PASSING = (
     postgres.DeadlockDetected,
     postgres.LockNotAvailable,
 )
+# Such as a key too long for its index: more than a length says beforehand.
+UNSTORABLE = (postgres.DataError, postgres.ProgramLimitExceeded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +198,19 @@ class _Run:
                 self._remember({draft.handle: "earlier"})
 
     def _take(self, batch: Batch, layout: Layout) -> None:
+        """Take a batch; if the database can't hold some product, all but that one."""
+        try:
+            self._take_whole(batch, layout)
+        except (DataError, OperationalError) as failure:
+            if not isinstance(failure.__cause__, UNSTORABLE):
+                raise
+            whole = [[draft] for draft in batch]
+            if len(batch) == 1:
+                whole = [[without_content(batch[0], str(failure.__cause__))]]
+            for part in whole:
+                self._take(part, layout)
+
+    def _take_whole(self, batch: Batch, layout: Layout) -> None:
         line = batch[-1].line + 1
         now = self._clock()
         plan, report = self._write(batch, layout, line=line, now=now)

@@ -1,3 +1,4 @@
+import random
 from datetime import UTC, datetime
 
 import pytest
@@ -493,6 +494,24 @@ def test_rows_without_a_product_or_a_title_are_refused():
     _, heard = run(as_csv(shirt("Red"), mug("b")))
 
     assert heard.errors == [(2, "Title", "shirt", "title_missing")]
+
+
+def test_what_the_database_cannot_hold_is_refused_alone():
+    letters = random.Random(1)  # noqa: S311 -- only to resist compression
+    # Each within its length, together too much for the index of option values.
+    values = {
+        f"Option{n} {what}": "".join(
+            chr(letters.randint(0x20000, 0x2A6DF)) for _ in range(size)
+        )
+        for n in (1, 2, 3)
+        for what, size in (("Name", 5), ("Value", 255))
+    }
+
+    report, heard = run(as_csv(mug("a"), mug("b", **values), mug("c")))
+
+    assert [(line, code) for line, _, _, code in heard.errors] == [(3, "not_storable")]
+    assert set(Product.objects.values_list("slug", flat=True)) == {"a", "c"}
+    assert report.counts["rows_refused"] == report.counts["products_refused"] == 1
 
 
 def test_texts_that_are_too_long_are_cut_with_a_warning():
