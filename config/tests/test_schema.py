@@ -20,7 +20,6 @@ from core.errors import problem_types
 OUTSIDE_OPERATIONS = {
     "conflict": "a middleware's plain 409",
     "csrf_failed": "the admin's forms",
-    "currency_mismatch": "a bug's last fence; carts have one currency",
     "delivery_not_retryable": "the admin",
     "invalid_amount": "a row of an import, reported there",
     "method_not_allowed": "any address, with a method that isn't in the document",
@@ -28,7 +27,6 @@ OUTSIDE_OPERATIONS = {
     "quota_exceeded": "views that a throttle is set on",
     "reservation_lost": "a payment that comes too late, settled inside",
     "order_transition_refused": "the admin",
-    "precondition_required": "editing the catalogue",
     "unknown_role": "the admin",
     "unusable_file": "imports",
 }
