@@ -8,7 +8,7 @@ import structlog
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 
-from core.events import publish
+from core.events import Event, publish, publish_all
 from core.locking import lock_wait
 from core.money import Money
 from inventory import services as inventory_services
@@ -112,9 +112,8 @@ def _settle_success(payment_id: UUID, outcome: Outcome, now: datetime) -> Paymen
         now=now,
         stamp="paid_at" if is_paid else None,
     )
-    publish(OrderPlaced(**_sale(order)))
-    if is_paid:
-        publish(OrderPaid(**_sale(order)))
+    placed: list[Event] = [OrderPlaced(**_sale(order))]
+    publish_all([*placed, OrderPaid(**_sale(order))] if is_paid else placed)
     inventory_services.consume_stock(reference=payment.pk, now=now)
     return payment
 

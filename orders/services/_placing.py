@@ -22,12 +22,16 @@ CartAlreadyCheckedOutError.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
+import orjson
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import Model
 from django.utils import timezone
 
 from core.conditional import StaleVersionError, make_etag
@@ -49,6 +53,23 @@ from orders.selectors import OrderDetail, PricedCart, PricedLine
 from orders.services._carts import Shopper, lock_cart, raise_checked_out
 from orders.services._paying import FIRST_CHECK_AFTER, UNASKED, finalize_payment
 from orders.services._transitions import move_order
+
+RECORD_ATTEMPT = """
+WITH lines AS (
+    INSERT INTO orders_orderline
+    SELECT * FROM jsonb_populate_recordset(NULL::orders_orderline, %(lines)s::jsonb)
+), entries AS (
+    INSERT INTO orders_timelineentry
+    SELECT * FROM jsonb_populate_recordset(NULL::orders_timelineentry, %(entries)s::jsonb)
+), attempt AS (
+    INSERT INTO orders_payment
+    SELECT * FROM jsonb_populate_record(NULL::orders_payment, %(payment)s::jsonb)
+)
+UPDATE orders_cart
+SET state = 'checked_out', order_id = %(order_id)s, hold_reference = NULL,
+    version = version + 1, updated_at = %(now)s
+WHERE id = %(cart_id)s
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,23 +189,25 @@ def claim_order(
         created_at=now,
         next_check_at=now + FIRST_CHECK_AFTER,
     )
+    entries: list[TimelineEntry] = []
     if order:
         _take_up(order, priced, now)
     else:
         order = _record_order(priced, now)
-    lines = _record_lines(order, priced)
+        entries = _first_entries(order, now)
     payment.order = order
     payment.idempotency_key = f"order:{order.pk}:authorize:{payment.generation}"
-    payment.save(force_insert=True)
-    cart_hold, cart.hold_reference = cart.hold_reference, None
-    _close_cart(cart, order, now)
+    lines = tuple(
+        _order_line(order, position, line) for position, line in enumerate(priced.lines)
+    )
+    _record_attempt(cart, payment, lines, entries, now)
     # Last, so that the stock rows stay locked for as short a time as possible.
     inventory_services.reserve_stock(
         reference=payment.pk,
         demand=priced.demand(),
         expires_at=now + timedelta(seconds=settings.PAYMENT_WINDOW_SECONDS),
         now=now,
-        replacing=cart_hold,
+        replacing=cart.hold_reference,
     )
     return Claim(order, lines, (*earlier, payment))
 
@@ -231,16 +254,16 @@ def _record_order(priced: PricedCart, now: datetime) -> Order:
     for name, value in _agreement(priced, now).items():
         setattr(order, name, value)
     order.save(force_insert=True)
-    TimelineEntry.objects.bulk_create(
+    return order
+
+
+def _first_entries(order: Order, now: datetime) -> list[TimelineEntry]:
+    return [
         TimelineEntry(
-            order=order,
-            field=field,
-            to_state=getattr(order, field),
-            created_at=now,
+            order=order, field=field, to_state=getattr(order, field), created_at=now
         )
         for field in ("status", "payment_status", "fulfillment_status")
-    )
-    return order
+    ]
 
 
 def _take_up(order: Order, priced: PricedCart, now: datetime) -> None:
@@ -280,15 +303,6 @@ def _agreement(priced: PricedCart, now: datetime) -> dict[str, object]:
     }
 
 
-def _record_lines(order: Order, priced: PricedCart) -> tuple[OrderLine, ...]:
-    return tuple(
-        OrderLine.objects.bulk_create(
-            _order_line(order, position, line)
-            for position, line in enumerate(priced.lines)
-        )
-    )
-
-
 def _order_line(order: Order, position: int, line: PricedLine) -> OrderLine:
     variant = line.variant
     if variant is None:
@@ -308,10 +322,32 @@ def _order_line(order: Order, position: int, line: PricedLine) -> OrderLine:
     )
 
 
-def _close_cart(cart: Cart, order: Order, now: datetime) -> None:
-    cart.state, cart.order_id = Cart.State.CHECKED_OUT, order.pk
-    cart.version += 1
-    cart.updated_at = now
-    cart.save(
-        update_fields=["state", "order_id", "hold_reference", "version", "updated_at"]
-    )
+def _record_attempt(
+    cart: Cart,
+    payment: Payment,
+    lines: Sequence[OrderLine],
+    entries: Sequence[TimelineEntry],
+    now: datetime,
+) -> None:
+    """Write what hangs on an order and close its cart, in one statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            RECORD_ATTEMPT,
+            {
+                "lines": _as_json([_row(line) for line in lines]),
+                "entries": _as_json([_row(entry) for entry in entries]),
+                "payment": _as_json(_row(payment)),
+                "order_id": payment.order_id,
+                "cart_id": cart.pk,
+                "now": now,
+            },
+        )
+
+
+def _row(instance: Model) -> dict[str | None, Any]:
+    fields = instance._meta.concrete_fields  # noqa: SLF001 -- Django documents _meta
+    return {field.column: getattr(instance, field.attname) for field in fields}
+
+
+def _as_json(value: Any) -> str:
+    return orjson.dumps(value).decode()
