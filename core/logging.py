@@ -156,5 +156,8 @@ def settings(*, level: str, colours: bool) -> dict[str, Any]:
             "celery.app.trace": {"level": by_the_way},
             "celery.beat": {"level": by_the_way},
             "celery.worker.strategy": {"level": by_the_way},
+            # A line for each outgoing call, with its address; a failed one is told by
+            # who made it.
+            "httpx2": {"level": by_the_way},
         },
     }
