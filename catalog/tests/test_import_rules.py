@@ -437,7 +437,7 @@ def test_a_product_whose_every_variant_is_refused_is_not_made():
         ("Image Src", "cat.jpg", "unreadable_address"),
         ("Image Src", "javascript:alert(1)", "unreadable_address"),
         ("Image Position", "first", "unreadable_position"),
-        ("Status", "Actived", "unreadable_status"),
+        ("Status", "live", "unreadable_status"),
         ("Published", "perhaps", "unreadable_flag"),
         ("Variant Requires Shipping", "manual", "unreadable_flag"),
         ("Cost per item", "TRUE", "unreadable_number"),
