@@ -2,6 +2,8 @@
 
 MAX_OPTIONS = 3
 MAX_OPTION_VALUES = 250
+# Of one value, in UTF-8: an index entry holds MAX_OPTIONS of them, and no more.
+MAX_OPTION_VALUE_BYTES = 800
 MAX_VARIANTS = 2000
 MAX_IMAGES = 250
 MAX_TAGS = 250

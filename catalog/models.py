@@ -1,17 +1,27 @@
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, GistIndex
 from django.contrib.postgres.search import SearchVectorField
+from django.core.exceptions import ValidationError
 from django.core.files.storage import Storage, storages
 from django.db import models
 from django.db.models import Q, Value
-from django.db.models.functions import Coalesce
+from django.db.models.functions import MD5, Coalesce
 from django.utils import timezone
 
+from catalog.constants import MAX_OPTION_VALUE_BYTES
 from core.ids import uuid7
 
 # Where a product without a price stands when a list is ordered by price: at the end.
 UNPRICED_LAST = Value(2**63 - 1, models.BigIntegerField())
 UNPRICED_FIRST = Value(-1, models.BigIntegerField())
+
+
+def require_indexable(value: str) -> None:
+    """Refuse an option's value that is too long for the index over a variant's values."""
+    if len(value.encode()) > MAX_OPTION_VALUE_BYTES:
+        raise ValidationError(
+            f"Give no more than {MAX_OPTION_VALUE_BYTES} bytes.", code="max_bytes"
+        )
 
 
 class CatalogModel(models.Model):
@@ -196,7 +206,10 @@ class Image(CatalogModel):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                name="catalog_image_unique_url", fields=["product", "url"]
+                "product",
+                # An index entry holds no 2048 characters of every script.
+                MD5("url"),
+                name="catalog_image_unique_url",
             )
         ]
 

@@ -14,6 +14,7 @@ from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
+from psycopg.errors import ProgramLimitExceeded
 from rest_framework import exceptions as drf_exceptions
 from rest_framework.settings import api_settings
 
@@ -97,21 +98,26 @@ def anticipated_error(exc: BaseException | None) -> DomainError | None:
     """Translate an exception of Django, DRF or the database into ours."""
     if exc is None or isinstance(exc, DomainError):
         return exc
+    if isinstance(exc, django_exceptions.ValidationError):
+        exc = drf_exceptions.ValidationError(exc.messages)
     if isinstance(exc, drf_exceptions.APIException):
         return _from_drf(exc)
-    if isinstance(exc, DataError):
+    if isinstance(exc, DataError) or _is_beyond_limits(exc):
         # A value that validation should have stopped: the client's mistake to the
         # client, ours to the log.
         _logger.error("A value reached the database that it refuses.", exc_info=exc)
+        return exceptions.MalformedRequestError()
     if is_lock_timeout(exc):
         return BusyError(retry_after=RETRY_AFTER_SECONDS)
     for kind, error in _TRANSLATIONS:
         if isinstance(exc, kind):
             return error()
-    if isinstance(exc, django_exceptions.ValidationError):
-        details = drf_exceptions.ValidationError(exc.messages)
-        return _from_drf(details)
     return None
+
+
+def _is_beyond_limits(exc: BaseException) -> bool:
+    """Tell a value too long for an index from a database that is away."""
+    return isinstance(exc.__cause__, ProgramLimitExceeded)
 
 
 # The first match counts, so subclasses stand above their bases.
@@ -124,7 +130,6 @@ _TRANSLATIONS: tuple[tuple[type[Exception], type[DomainError]], ...] = (
     (django_exceptions.BadRequest, exceptions.MalformedRequestError),
     (MultiPartParserError, exceptions.MalformedRequestError),
     (UnreadablePostError, exceptions.MalformedRequestError),
-    (DataError, exceptions.MalformedRequestError),
     (OperationalError, exceptions.ServiceUnavailableError),
     (InterfaceError, exceptions.ServiceUnavailableError),
 )

@@ -33,6 +33,7 @@ from catalog.models import (
     ProductCard,
     ProductOption,
     Variant,
+    require_indexable,
 )
 from core.administration import TabularInline, money_text, state_column
 
@@ -80,7 +81,7 @@ class ProductForm(VersionedForm):
 
 
 class OptionForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
-    values = LinesField(max_length=255, rows=4)
+    values = LinesField(max_length=255, rows=4, validators=[require_indexable])
 
 
 class OptionInline(TabularInline):

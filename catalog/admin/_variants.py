@@ -18,7 +18,7 @@ from catalog.admin._forms import (
     is_new,
 )
 from catalog.exceptions import OptionsMismatchError
-from catalog.models import Image, Price, ProductOption, Variant
+from catalog.models import Image, Price, ProductOption, Variant, require_indexable
 from core.administration import MoneyForm, TabularInline, money_text
 from core.errors import DomainError
 from core.money import Money, parse_money
@@ -42,7 +42,10 @@ def options_of(product_id: UUID, values: list[str]) -> dict[str, str]:
 
 class VariantForm(VersionedForm):
     option_values = LinesField(
-        required=False, max_length=255, help_text="One in a line, as the options stand."
+        required=False,
+        max_length=255,
+        validators=[require_indexable],
+        help_text="One in a line, as the options stand.",
     )
     labels = {"sku": "SKU", "weight_grams": "Weight in g"}
 

@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from catalog import constants
-from catalog.models import Attribute
+from catalog.models import Attribute, require_indexable
 from core.serializers import MoneyField, StrictSerializer
 
 if TYPE_CHECKING:
@@ -102,6 +102,10 @@ def _text(length: int, **kwargs: Any) -> serializers.CharField:
     )
 
 
+def _option_value() -> serializers.CharField:
+    return serializers.CharField(max_length=255, validators=[require_indexable])
+
+
 class WritePriceSerializer(StrictSerializer):
     price = MoneyField()
     compare_at_price = MoneyField(required=False, allow_null=True)
@@ -119,7 +123,7 @@ class WritePriceSerializer(StrictSerializer):
 class WriteOptionSerializer(StrictSerializer):
     name = serializers.CharField(max_length=100)
     values = serializers.ListField(
-        child=serializers.CharField(max_length=255),
+        child=_option_value(),
         max_length=constants.MAX_OPTION_VALUES,
         required=False,
         default=list,
@@ -132,9 +136,7 @@ class WriteOptionSerializer(StrictSerializer):
 class WriteVariantSerializer(StrictSerializer):
     sku = _text(255)
     barcode = _text(255)
-    options = serializers.DictField(
-        child=serializers.CharField(max_length=255), required=False
-    )
+    options = serializers.DictField(child=_option_value(), required=False)
     weight_grams = serializers.IntegerField(
         min_value=0, max_value=MAX_WEIGHT_GRAMS, required=False, allow_null=True
     )

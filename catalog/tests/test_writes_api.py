@@ -1,3 +1,5 @@
+import random
+
 import orjson
 import pytest
 from django.db import connection
@@ -818,6 +820,47 @@ def test_image_is_added_moved_and_deleted(api, manager):
     manager.delete(made.headers["Location"], headers={"If-Match": made.headers["ETag"]})
     assert card_of(api, product)["thumbnail"]["url"] == "/a.png"
     assert moved.json()["position"] == 9
+
+
+def incompressible(length: int, *, script: tuple[int, int]) -> str:
+    letters = random.Random(1)  # noqa: S311 -- only to resist compression
+    return "".join(chr(letters.randint(*script)) for _ in range(length))
+
+
+def test_image_address_of_any_script_is_unique_at_its_full_length(manager):
+    make_product(slug="mug")
+    url = "/" + incompressible(2047, script=(0x20000, 0x2A6DF))
+
+    made = manager.post(f"{API}/products/mug/images", {"url": url}, format="json")
+    twice = manager.post(f"{API}/products/mug/images", {"url": url}, format="json")
+
+    assert made.status_code == 201
+    assert refused(twice) == (409, "image_exists")
+
+
+def test_options_are_stored_up_to_their_bytes(manager):
+    value = incompressible(255, script=(0x4E00, 0x9FFF))
+    longest = {name: f"{name}{value[1:]}" for name in "ABC"}
+    product = new_product(
+        options=[{"name": name} for name in "ABC"], variants=[{"options": longest}]
+    )
+    beyond = incompressible(201, script=(0x20000, 0x2A6DF))
+
+    made = manager.post(f"{API}/products", product, format="json")
+    chosen = manager.post(
+        f"{API}/products/{made.json()['slug']}/variants",
+        {"options": longest | {"A": beyond}},
+        format="json",
+    )
+    offered = manager.post(
+        f"{API}/products",
+        new_product(options=[{"name": "A", "values": [beyond]}], variants=[]),
+        format="json",
+    )
+
+    assert made.status_code == 201
+    assert pointers(chosen) == [("#/options/A", "max_bytes")]
+    assert pointers(offered) == [("#/options/0/values/0", "max_bytes")]
 
 
 def test_write_is_repeated_by_its_key_once(manager):

@@ -32,6 +32,7 @@ def assert_problem(response, status, code):
         ("conflict", 409, "conflict"),
         ("lock", 503, "service_unavailable"),
         ("data", 400, "malformed_request"),
+        ("limit", 400, "malformed_request"),
         ("suspicious", 400, "malformed_request"),
     ],
 )

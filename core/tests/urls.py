@@ -8,6 +8,7 @@ from django.core.exceptions import SuspiciousOperation
 from django.db import DataError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import path
+from psycopg.errors import ProgramLimitExceeded
 from rest_framework import serializers
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
@@ -25,11 +26,19 @@ from core.serializers import (
 )
 from core.views import ApiView, ApiViewSet
 
+
+def too_long() -> OperationalError:
+    error = OperationalError("index row size 3000 exceeds btree maximum 2704")
+    error.__cause__ = ProgramLimitExceeded(str(error))
+    return error
+
+
 FAILURES = {
     "bug": RuntimeError("secret detail"),
     "conflict": ConflictError("Somebody was faster.", available=3),
     "lock": OperationalError("canceling statement due to lock timeout"),
     "data": DataError("integer out of range"),
+    "limit": too_long(),
     "suspicious": SuspiciousOperation("x"),
 }
 
