@@ -228,6 +228,20 @@ def check_clock() -> str:
     return "This machine and the database agree on the time."
 
 
+def check_limits() -> str:
+    mode = settings.RATE_LIMIT_MODE
+    if mode == "enforce":
+        hops = settings.TRUSTED_PROXY_HOPS
+        return f"Rate limits are enforced; {hops} proxies in front are trusted."
+    meaning = "only logged" if mode == "log_only" else "switched off"
+    if settings.DEV_TOOLS:
+        return f"Rate limits are {meaning} (RATE_LIMIT_MODE={mode})."
+    raise UnwellError(
+        f"Rate limits are {meaning}: nobody is refused, however much they ask.",
+        "Set RATE_LIMIT_MODE=enforce when the load test or the emergency is over.",
+    )
+
+
 NEEDS = {
     "migrations": "database",
     "clock": "database",
@@ -244,6 +258,7 @@ CHECKS: dict[str, Callable[[], str]] = {
     "mail": check_mail,
     "storage": check_storage,
     "secrets": check_secrets,
+    "limits": check_limits,
     "clock": check_clock,
 }
 

@@ -1,3 +1,8 @@
+from datetime import datetime
+from ipaddress import ip_network
+from typing import Any
+
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -6,11 +11,22 @@ from django.utils import timezone
 from core import outbox
 from core.administration import (
     ActorMixin,
+    ModelAdmin,
     ReadOnlyAdmin,
     ReadOnlyInline,
     state_column,
 )
-from core.models import AuditEntry, IdempotencyRecord, OutboxDelivery, OutboxEvent
+from core.models import (
+    AddressBlock,
+    AuditEntry,
+    IdempotencyRecord,
+    OutboxDelivery,
+    OutboxEvent,
+    RateLimitPolicy,
+    RouteWeight,
+)
+from core.protection import services
+from core.protection.addresses import client_of
 
 
 class OutboxDeliveryInline(ReadOnlyInline):
@@ -95,3 +111,107 @@ class IdempotencyRecordAdmin(ReadOnlyAdmin):
         "request_id",
         ("created_at", "claimed_until", "expires_at"),
     )
+
+
+class RuleAdmin(ModelAdmin):
+    """Saves through the service, so that each change is in the audit log."""
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: Any,
+        form: Any,  # noqa: ARG002 -- Django's signature
+        change: bool,  # noqa: ARG002, FBT001 -- Django's signature
+    ) -> None:
+        services.save_rule(obj, actor_id=request.user.pk)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        services.delete_rule(obj, actor_id=request.user.pk)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for rule in queryset:
+            services.delete_rule(rule, actor_id=request.user.pk)
+
+
+class RateLimitPolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or {}
+        any_role = RateLimitPolicy.Role.ANY
+        others = RateLimitPolicy.objects.filter(name=given.get("name", ""))
+        others = others.exclude(pk=self.instance.pk)
+        if given.get("role") != any_role:
+            others = others.filter(role=any_role)
+        if others.exists():
+            # Both would apply to one request, and count in the same bucket.
+            self.add_error(
+                "name", "Another limit of this name holds for the same role."
+            )
+        return given
+
+
+@admin.register(RateLimitPolicy)
+class RateLimitPolicyAdmin(RuleAdmin):
+    form = RateLimitPolicyForm
+    list_display = (
+        "name",
+        "role",
+        "per",
+        "method",
+        "path",
+        "quota",
+        "window_seconds",
+        "burst",
+        "is_enforced",
+    )
+    list_filter = ("role", "per", "is_enforced")
+    search_fields = ("name", "path")
+    ordering = ("path", "role", "name")
+    fields = (
+        "name",
+        ("role", "per"),
+        ("method", "path"),
+        ("quota", "window_seconds", "burst"),
+        ("is_enforced", "is_strict"),
+    )
+
+
+@admin.register(RouteWeight)
+class RouteWeightAdmin(RuleAdmin):
+    list_display = ("path", "method", "cost")
+    search_fields = ("path",)
+    ordering = ("path", "method")
+    fields = (("method", "path"), "cost")
+
+
+class AddressBlockForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
+    request: HttpRequest
+
+    def clean_network(self) -> str:
+        try:
+            network = ip_network(self.cleaned_data["network"].strip(), strict=False)
+        except ValueError as error:
+            raise forms.ValidationError("That is no address and no network.") from error
+        own = client_of(self.request).address
+        if own is not None and own in network:
+            raise forms.ValidationError("Your own address is in there.")
+        return str(network)
+
+    def clean_ends_at(self) -> datetime | None:
+        ends_at: datetime | None = self.cleaned_data["ends_at"]
+        if ends_at is not None and ends_at <= timezone.now():
+            raise forms.ValidationError("That is past.")
+        return ends_at
+
+
+@admin.register(AddressBlock)
+class AddressBlockAdmin(RuleAdmin):
+    form = AddressBlockForm
+    list_display = ("network", "reason", "source", "created_at", "ends_at")
+    list_filter = ("source",)
+    search_fields = ("network", "reason")
+    ordering = ("-id",)
+    fields = ("network", "reason", "ends_at")
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        form = super().get_form(request, *args, **kwargs)
+        return type(form.__name__, (form,), {"request": request})

@@ -1,5 +1,6 @@
 """The refusals that any HTTP API knows, whatever it sells."""
 
+from datetime import datetime
 from typing import Any
 
 from core.errors import DomainError, ErrorKind
@@ -167,8 +168,19 @@ class QuotaExceededError(DomainError):
     code = "quota_exceeded"
     kind = ErrorKind.QUOTA_EXCEEDED
     title = "Too many requests"
-    cause = "You have used up your quota for now."
-    cure = "Wait as long as Retry-After says."
+    cause = "You have used up the quotas named in `violated_policies` for now."
+    cure = "Wait as long as Retry-After says. RateLimit-Policy tells how much is allowed in which time."
+
+
+class AddressBlockedError(DomainError):
+    code = "address_blocked"
+    kind = ErrorKind.FORBIDDEN
+    title = "Your address is blocked"
+    cause = "Somebody at your address kept sending what was refused, or the shop's operators have blocked it."
+    cure = "Wait until the time in `until`, if there is one; else write to the shop."
+
+    def __init__(self, detail: str = "", *, until: datetime | None = None) -> None:
+        super().__init__(detail, until=until)
 
 
 class InternalError(DomainError):

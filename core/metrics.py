@@ -1,4 +1,4 @@
-"""Numbers for Prometheus, read from the database when it asks: one truth for all processes."""
+"""Numbers for Prometheus, read where all processes leave them: one truth for all."""
 
 import hmac
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from core import outbox
 from core.exceptions import NotAuthenticatedError
+from core.protection.counters import LimitCollector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -39,6 +40,7 @@ class OutboxCollector(Collector):
 
 registry = CollectorRegistry()
 registry.register(OutboxCollector())
+registry.register(LimitCollector())
 
 
 def metrics(request: HttpRequest) -> HttpResponse:

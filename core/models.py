@@ -1,6 +1,7 @@
 from datetime import datetime
 from typing import Self
 
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Exists, Func, OuterRef, Q, Value
 from django.utils import timezone
@@ -186,3 +187,143 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.subject_type} {self.subject_id}"
+
+
+_PATH = RegexValidator(
+    r"\A(\*|/[^\s?*]*\*?)\Z",
+    "A path such as /api/v1/search, /api/v1/carts/{id}/items or /api/v1/imports*, or *.",
+)
+
+
+class Method(models.TextChoices):
+    ANY = "", "Any"
+    GET = "GET"
+    POST = "POST"
+    PUT = "PUT"
+    PATCH = "PATCH"
+    DELETE = "DELETE"
+
+
+class RateLimitPolicy(models.Model):
+    """How many requests a caller may send in a time. All that apply must agree."""
+
+    class Role(models.TextChoices):
+        ANY = "any"
+        ANONYMOUS = "anonymous"
+        CUSTOMER = "customer"
+        STAFF = "staff"
+
+    class Per(models.TextChoices):
+        PRINCIPAL = "principal", "Caller (user, else address)"
+        ADDRESS = "ip", "Address"
+        ACCOUNT = "account", "Account that is signed in to"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(
+        max_length=40,
+        validators=[RegexValidator(r"\A[a-z][a-z0-9-]*\Z")],
+        help_text="What clients read in the header RateLimit-Policy, such as burst.",
+    )
+    role = models.CharField(max_length=16, choices=Role, default=Role.ANY)
+    per = models.CharField(max_length=16, choices=Per, default=Per.PRINCIPAL)
+    method = models.CharField(
+        max_length=8, choices=Method, blank=True, default=Method.ANY
+    )
+    path = models.CharField(
+        max_length=200,
+        default="*",
+        validators=[_PATH],
+        help_text="* for all. {id} stands for one part, * at the end for the rest.",
+    )
+    quota = models.PositiveIntegerField(
+        validators=[MinValueValidator(1)], help_text="Requests per window."
+    )
+    window_seconds = models.PositiveIntegerField(validators=[MinValueValidator(1)])
+    burst = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="How many of them at once. Empty: all.",
+    )
+    is_enforced = models.BooleanField(
+        "refuses",
+        default=True,
+        help_text="Off: counted and logged only, to see whom it would hit.",
+    )
+    is_strict = models.BooleanField(
+        "strict",
+        default=False,
+        help_text="While Valkey is out, each process grants only its share.",
+    )
+
+    class Meta:
+        verbose_name = "rate limit"
+        constraints = [
+            models.UniqueConstraint(
+                name="core_ratelimitpolicy_name_per_role", fields=["name", "role"]
+            ),
+            models.CheckConstraint(
+                name="core_ratelimitpolicy_positive",
+                condition=Q(quota__gte=1, window_seconds__gte=1)
+                & (Q(burst=None) | Q(burst__gte=1)),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.role})"
+
+
+class RouteWeight(models.Model):
+    """What a costly route takes out of the limits on all paths; others take 1."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    method = models.CharField(
+        max_length=8, choices=Method, blank=True, default=Method.ANY
+    )
+    path = models.CharField(max_length=200, validators=[_PATH])
+    cost = models.PositiveSmallIntegerField(validators=[MinValueValidator(1)])
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                name="core_routeweight_once_per_route", fields=["method", "path"]
+            ),
+            models.CheckConstraint(
+                name="core_routeweight_positive", condition=Q(cost__gte=1)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}".strip()
+
+
+class AddressBlockQuerySet(models.QuerySet["AddressBlock"]):
+    def in_force(self, *, now: datetime) -> Self:
+        return self.filter(Q(ends_at=None) | Q(ends_at__gt=now))
+
+
+class AddressBlock(models.Model):
+    """Addresses that are let in nowhere, for a time or for good."""
+
+    class Source(models.TextChoices):
+        HAND = "hand", "By hand"
+        RULE = "rule", "By rule"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    network = models.CharField(
+        max_length=43, help_text="203.0.113.7, 203.0.113.0/24 or 2001:db8::/64."
+    )
+    reason = models.CharField(max_length=200)
+    source = models.CharField(max_length=8, choices=Source, default=Source.HAND)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    ends_at = models.DateTimeField(
+        null=True, blank=True, help_text="Empty: until somebody lifts it."
+    )
+
+    objects = AddressBlockQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(name="core_addressblock_end", fields=["ends_at"])]
+
+    def __str__(self) -> str:
+        return self.network

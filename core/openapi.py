@@ -35,6 +35,8 @@ _ALWAYS: tuple[type[DomainError], ...] = (
     exceptions.UnknownApiVersionError,
     exceptions.UnknownHostError,
     exceptions.NotAcceptableError,
+    exceptions.AddressBlockedError,
+    exceptions.QuotaExceededError,
     exceptions.InternalError,
     exceptions.ServiceUnavailableError,
 )
@@ -48,6 +50,17 @@ _WITH_KEY: tuple[type[DomainError], ...] = (
     IdempotencyKeyReusedError,
     IdempotencyInProgressError,
 )
+# The header fields of draft-ietf-httpapi-ratelimit-headers-10.
+_QUOTA_HEADERS: dict[str, Any] = {
+    "RateLimit-Policy": {
+        "description": "The quotas that apply: requests `q` per `w` seconds.",
+        "schema": {"type": "string", "example": '"burst";q=60;w=10'},
+    },
+    "RateLimit": {
+        "description": "What is left of them: `r` requests; more in `t` seconds.",
+        "schema": {"type": "string", "example": '"burst";r=59;t=1'},
+    },
+}
 _ETAG = {"type": "string", "example": '"3-9f86d081884c7d65"'}
 
 PROBLEM_SCHEMA: dict[str, Any] = {
@@ -206,6 +219,7 @@ class Schema(AutoSchema):
             headers = response.setdefault("headers", {})
             headers["X-Request-ID"] = {"schema": {"type": "string"}}
             headers["API-Version"] = {"schema": {"type": "string"}}
+            headers |= _QUOTA_HEADERS
             if self.method == "GET" and self._pages():
                 headers["Link"] = {
                     "description": "The pages `next` and `prev` (RFC 8288).",
@@ -223,8 +237,6 @@ class Schema(AutoSchema):
         yield from _ALWAYS
         yield from self._access_problems()
         yield from self._input_problems()
-        if self.view.get_throttles():
-            yield exceptions.QuotaExceededError
         yield from self.view.problems_of(self._action())
 
     def _access_problems(self) -> Iterator[type[DomainError]]:
@@ -286,8 +298,11 @@ def _header(
 
 def _problem_response(errors: Iterable[type[DomainError]]) -> dict[str, Any]:
     ordered = sorted(errors, key=lambda error: error.code)
-    headers = {"X-Request-ID": {"schema": {"type": "string"}}}
-    if any(e.kind is ErrorKind.UNAVAILABLE for e in ordered):
+    headers: dict[str, Any] = {"X-Request-ID": {"schema": {"type": "string"}}}
+    kinds = {e.kind for e in ordered}
+    if ErrorKind.QUOTA_EXCEEDED in kinds:
+        headers |= _QUOTA_HEADERS
+    if kinds & {ErrorKind.UNAVAILABLE, ErrorKind.QUOTA_EXCEEDED}:
         headers["Retry-After"] = {"schema": {"type": "string"}}
     return {
         "description": "\n".join(f"- `{e.code}`: {e.title}" for e in ordered),

@@ -18,6 +18,7 @@ from core.conditional import hash_body, matches_etag, not_modified
 from core.errors import DomainError
 from core.exceptions import MethodNotAllowedError, UnknownParameterError
 from core.pagination import PAGE_PARAMS
+from core.protection.addresses import client_of
 from core.sparse import parse_member_names, require_known, select_members
 
 _IDEMPOTENT_METHODS = frozenset({"POST", "PATCH"})
@@ -123,7 +124,7 @@ class ApiView(APIView):
         """Name whose keys these are. Views behind a secret (carts) use that instead."""
         if request.user.is_authenticated:
             return f"user:{request.user.pk}"
-        return f"anon:{request.META.get('REMOTE_ADDR', '')}"
+        return f"anon:{client_of(request).name}"
 
     def idempotency_mode(self) -> idempotency_keys.Mode:
         if isinstance(self.idempotency, str):

@@ -81,6 +81,16 @@ NAVIGATION = [
         ],
     },
     {
+        "title": "Protection",
+        "separator": True,
+        "collapsible": True,
+        "items": [
+            _entry("Rate limits", "speed", "core", "ratelimitpolicy"),
+            _entry("Route weights", "weight", "core", "routeweight"),
+            _entry("Blocked addresses", "block", "core", "addressblock"),
+        ],
+    },
+    {
         "title": "Machinery",
         "separator": True,
         "collapsible": True,

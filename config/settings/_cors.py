@@ -17,6 +17,8 @@ RESPONSE_HEADERS = (
     "Link",
     "Location",
     "Original-Request-Id",
+    "RateLimit",
+    "RateLimit-Policy",
     "Retry-After",
     "X-Request-ID",
 )

@@ -3,7 +3,14 @@
 from pathlib import Path
 
 from config import embedded
-from config.env import env_bool, env_int, env_list, env_secret, env_str
+from config.env import (
+    env_bool,
+    env_choice,
+    env_int,
+    env_list,
+    env_secret,
+    env_str,
+)
 from config.settings import _admin, _cors, _jwt, _openapi, _rest_framework
 from config.settings._celery import celery_settings
 from config.settings._databases import caches, database
@@ -41,9 +48,12 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "core.middleware.RequestMiddleware",
+    "core.protection.middleware.BlockMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
+    # Inside CORS, or a browser's script could not read that it was refused.
+    "core.protection.middleware.RateLimitMiddleware",
     "core.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -142,6 +152,19 @@ CORS_EXPOSE_HEADERS = _cors.RESPONSE_HEADERS
 DATA_UPLOAD_MAX_MEMORY_SIZE = env_int("MAX_BODY_BYTES", 1_048_576, minimum=1024)
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 IMPORT_MAX_BYTES = env_int("IMPORT_MAX_BYTES", 104_857_600, minimum=1024)
+
+# Who may ask how much; see docs/protection.md.
+RATE_LIMIT_MODE = env_choice(
+    "RATE_LIMIT_MODE", "enforce", choices={"enforce", "log_only", "off"}
+)
+RATE_LIMIT_PRINCIPALS = ["accounts.auth.principal_of_token"]
+# Each process reads policies and blocks anew this often, in a thread of its own.
+RATE_LIMIT_REFRESH_SECONDS = 2.0
+TRUSTED_PROXY_HOPS = env_int("TRUSTED_PROXY_HOPS", 0)
+BLOCK_AFTER_REFUSALS = env_int("BLOCK_AFTER_REFUSALS", 600)
+BLOCK_WINDOW_MINUTES = env_int("BLOCK_WINDOW_MINUTES", 5, minimum=1)
+BLOCK_MINUTES = env_int("BLOCK_MINUTES", 15, minimum=1)
+WEB_PROCESSES = env_int("WEB_PROCESSES", 2, minimum=1)
 
 # The shop.
 SHOP_NAME = env_str("SHOP_NAME", "Shopwright")

@@ -23,3 +23,7 @@ WHITENOISE_AUTOREFRESH = True
 WHITENOISE_USE_FINDERS = True
 # Most tests roll back, and what never commits raises no generation.
 BYTES_CACHE = False
+# Tests send more than any caller may; those about limits switch them on.
+RATE_LIMIT_MODE = "off"
+# No thread beside the tests: what is written holds for the next request.
+RATE_LIMIT_REFRESH_SECONDS = 0

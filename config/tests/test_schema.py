@@ -24,16 +24,17 @@ OUTSIDE_OPERATIONS = {
     "invalid_amount": "a row of an import, reported there",
     "method_not_allowed": "any address, with a method that isn't in the document",
     "not_ready": "the probe /health/ready",
-    "quota_exceeded": "views that a throttle is set on",
     "reservation_lost": "a payment that comes too late, settled inside",
     "order_transition_refused": "the admin",
     "unknown_role": "the admin",
     "unusable_file": "imports",
 }
 ALWAYS = {
+    "address_blocked",
     "internal_error",
     "malformed_request",
     "not_acceptable",
+    "quota_exceeded",
     "service_unavailable",
     "unknown_api_version",
     "unknown_host",

@@ -1,0 +1,62 @@
+"""The door: who is shut out, and who has asked enough. Before any view, also cached ones.
+
+The health probes are answered further outside and never get here.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from math import isinf
+
+import structlog
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from core.exceptions import AddressBlockedError
+from core.problems import ProblemResponse
+from core.protection.addresses import client_of
+from core.protection.counters import counters
+from core.protection.limiter import judge
+from core.protection.refusals import count_refusal
+from core.protection.rules import rulebook
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+_log = structlog.get_logger("rate_limit")
+
+
+class BlockMiddleware:
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        mode = settings.RATE_LIMIT_MODE
+        if mode == "off":
+            return self.get_response(request)
+        end = rulebook.current().blocks.end_for(client_of(request))
+        if end is None:
+            return self.get_response(request)
+        counters.add(f"blocked|{str(mode == 'enforce').lower()}")
+        if mode != "enforce":
+            _log.info("address_block_would_refuse")
+            return self.get_response(request)
+        until = None if isinf(end) else datetime.fromtimestamp(end, UTC)
+        return ProblemResponse(AddressBlockedError(until=until), request)
+
+
+class RateLimitMiddleware:
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if settings.RATE_LIMIT_MODE == "off":
+            return self.get_response(request)
+        client = client_of(request)
+        verdict = judge(request, client)
+        if verdict.error is None:
+            response = self.get_response(request)
+        else:
+            response = ProblemResponse(verdict.error, request)
+            count_refusal(client)
+        for name, value in verdict.headers.items():
+            response.headers[name] = value
+        return response

@@ -1,0 +1,153 @@
+"""Policies, weights and blocks in this process's memory, never older than a few seconds.
+
+A thread reads them again every two seconds, so that no request waits for the database.
+With the database out the last ones hold. Before the first reading there are none.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from ipaddress import ip_network
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+from django.utils import timezone
+
+from core.models import AddressBlock, RateLimitPolicy, RouteWeight
+from core.protection.addresses import Client
+from core.protection.counters import counters
+from core.protection.policies import ANY_ROLE, EVERY_PATH, Policy, Routes, Weight
+
+# A network too many is let in, rather than a process filled by an attack.
+_MOST_BLOCKS = 100_000
+_logger = logging.getLogger(__name__)
+
+
+class Blocks:
+    """Networks that are shut out. A look-up costs one hash per length of prefix."""
+
+    def __init__(self, blocks: Iterable[tuple[str, datetime | None]]) -> None:
+        self._ends: dict[tuple[int, int], dict[int, float]] = {}
+        for text, ends_at in blocks:
+            network = ip_network(text, strict=False)
+            shift = network.max_prefixlen - network.prefixlen
+            ends = self._ends.setdefault((network.version, shift), {})
+            end = float("inf") if ends_at is None else ends_at.timestamp()
+            prefix = int(network.network_address) >> shift
+            ends[prefix] = max(end, ends.get(prefix, 0))
+
+    def __len__(self) -> int:
+        """Return how many look-ups one question takes."""
+        return len(self._ends)
+
+    def end_for(self, client: Client) -> float | None:
+        """Return until when (Unix time) the client is shut out, if it is."""
+        if not self._ends or client.address is None:
+            return None
+        number, version = int(client.address), client.address.version
+        now = time.time()
+        for (of_version, shift), ends in self._ends.items():
+            if of_version == version:
+                end = ends.get(number >> shift)
+                if end is not None and end > now:
+                    return end
+        return None
+
+
+class Rules:
+    def __init__(
+        self,
+        policies: Iterable[Policy] = (),
+        weights: Iterable[Weight] = (),
+        blocks: Iterable[tuple[str, datetime | None]] = (),
+    ) -> None:
+        policies = tuple(policies)
+        self._general = [p for p in policies if p.path == EVERY_PATH]
+        self._of_role: dict[tuple[str, str], tuple[Policy, ...]] = {}
+        self._of_route = Routes(
+            (p.method, p.path, p) for p in policies if p.path != EVERY_PATH
+        )
+        self._weights = Routes((w.method, w.path, w.cost) for w in weights)
+        self.blocks = Blocks(blocks)
+
+    def policies_for(self, *, role: str, method: str, path: str) -> list[Policy]:
+        general = self._of_role.get((role, method))
+        if general is None:
+            general = tuple(
+                p
+                for p in self._general
+                if p.role in {ANY_ROLE, role} and p.method in {"", method}
+            )
+            # Methods are the client's words; only those of HTTP are worth keeping.
+            if method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}:
+                self._of_role[role, method] = general
+        own = self._of_route.find(method, path)
+        return [*general, *(p for p in own if p.role in {ANY_ROLE, role})]
+
+    def weight_of(self, method: str, path: str) -> int:
+        return max(self._weights.find(method, path), default=1)
+
+
+def load_rules() -> Rules:
+    policies = [
+        Policy(**row)
+        for row in RateLimitPolicy.objects.order_by("window_seconds", "name").values(
+            *("name", "role", "per", "method", "path", "quota", "window_seconds"),
+            *("burst", "is_enforced", "is_strict"),
+        )
+    ]
+    weights = [
+        Weight(*row)
+        for row in RouteWeight.objects.values_list("method", "path", "cost")
+    ]
+    blocks = AddressBlock.objects.in_force(now=timezone.now()).order_by("-id")
+    return Rules(
+        policies, weights, blocks.values_list("network", "ends_at")[:_MOST_BLOCKS]
+    )
+
+
+class Rulebook:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._rules = Rules()
+        self._keeper: threading.Thread | None = None
+
+    def current(self) -> Rules:
+        if self._keeper is None or not self._keeper.is_alive():
+            self._open()
+        return self._rules
+
+    def refresh(self) -> None:
+        try:
+            self._rules = load_rules()
+        except (DatabaseError, InterfaceError):
+            _logger.warning("Limits and blocks can't be read; the last ones hold.")
+        counters.flush()
+
+    def _open(self) -> None:
+        with self._lock:
+            if self._keeper is not None and self._keeper.is_alive():
+                return
+            self.refresh()
+            if settings.RATE_LIMIT_REFRESH_SECONDS:
+                self._keeper = threading.Thread(
+                    target=self._keep, name="rate-limit-rules", daemon=True
+                )
+                self._keeper.start()
+
+    def _keep(self) -> None:
+        while True:
+            time.sleep(settings.RATE_LIMIT_REFRESH_SECONDS)
+            try:
+                self.refresh()
+            except Exception:
+                # Whatever it was, the next round may do better; a dead thread can't.
+                _logger.exception("Reading limits and blocks failed.")
+            finally:
+                # Back to the pool, and not broken in a thread that lives for ever.
+                connection.close()
+
+
+rulebook = Rulebook()

@@ -1,0 +1,58 @@
+"""Changes of limits, weights and blocks, each with its entry in the audit log."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from core import audit
+from core.models import AddressBlock, RateLimitPolicy, RouteWeight
+
+Rule = RateLimitPolicy | RouteWeight | AddressBlock
+
+
+@transaction.atomic
+def save_rule(rule: Rule, *, actor_id: UUID | None) -> None:
+    """Write the rule; processes follow within seconds."""
+    before = _stored(rule)
+    rule.save(force_insert=before is None)
+    after = _columns(rule)
+    changed = [name for name in after if before is None or before[name] != after[name]]
+    if changed:
+        audit.record(
+            rule,
+            f"core.{rule._meta.model_name}_{'added' if before is None else 'changed'}",  # noqa: SLF001 -- Django's public API
+            before={name: before[name] for name in changed} if before else {},
+            after={name: after[name] for name in changed},
+            actor_id=actor_id,
+        )
+
+
+@transaction.atomic
+def delete_rule(rule: Rule, *, actor_id: UUID | None) -> None:
+    before = _columns(rule)
+    audit.record(
+        rule,
+        f"core.{rule._meta.model_name}_deleted",  # noqa: SLF001 -- Django's public API
+        before=before,
+        actor_id=actor_id,
+    )
+    rule.delete()
+
+
+def _stored(rule: Rule) -> dict[str, Any] | None:
+    found: Rule | None = (
+        type(rule)._default_manager.select_for_update().filter(pk=rule.pk).first()  # noqa: SLF001 -- Django documents it
+    )
+    return None if found is None else _columns(found)
+
+
+def _columns(rule: Rule) -> dict[str, Any]:
+    """Return the values as JSON can say them."""
+    names = (field.attname for field in rule._meta.concrete_fields)  # noqa: SLF001 -- Django's public API
+    values = {name: getattr(rule, name) for name in names if name != "id"}
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in values.items()
+    }

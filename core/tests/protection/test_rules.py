@@ -1,0 +1,135 @@
+"""How changes reach the processes, and what becomes of them when they can't."""
+
+import pytest
+from django.db import IntegrityError, OperationalError
+from django.test import RequestFactory
+from django.utils import timezone
+
+from core.models import AddressBlock, RateLimitPolicy
+from core.protection import rules
+from core.protection.addresses import client_of
+from core.protection.policies import Policy, Routes, compile_path
+from core.protection.rules import Blocks, Rulebook, Rules
+from core.tests.processes import running, wait_until
+
+WATCHER = """
+import django; django.setup()
+from django.conf import settings
+settings.RATE_LIMIT_REFRESH_SECONDS = 2
+import time
+from core.protection.rules import rulebook
+while True:
+    rules = rulebook.current()
+    policies = rules.policies_for(role="anonymous", method="GET", path="/x")
+    print(sorted((p.name, p.quota) for p in policies), bool(rules.blocks), flush=True)
+    time.sleep(0.1)
+"""
+
+
+def client(address):
+    return client_of(RequestFactory().get("/", REMOTE_ADDR=address))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_every_process_follows_a_change_within_five_seconds():
+    RateLimitPolicy.objects.all().delete()
+    with running("-c", WATCHER) as one, running("-c", WATCHER) as two:
+        processes = (one, two)
+        for process in processes:
+            assert process.stdout.readline() == b"[] False\n"
+
+        RateLimitPolicy.objects.create(name="new", quota=7, window_seconds=60)
+        AddressBlock.objects.create(network="203.0.113.0/24", reason="test")
+        changed_at = timezone.now()
+
+        for process in processes:
+            wait_until(
+                lambda p=process: p.stdout.readline() == b"[('new', 7)] True\n",
+                seconds=5,
+            )
+        assert (timezone.now() - changed_at).total_seconds() < 5
+
+
+@pytest.mark.django_db
+def test_with_the_database_out_the_last_rules_hold(monkeypatch):
+    book = Rulebook()
+    book.refresh()
+    known = book.current()
+
+    def unreachable():
+        raise OperationalError
+
+    monkeypatch.setattr(rules, "load_rules", unreachable)
+    book.refresh()
+
+    assert book.current() is not None
+    assert known.policies_for(role="anonymous", method="GET", path="/")
+    assert book.current().policies_for(role="anonymous", method="GET", path="/")
+
+
+@pytest.mark.django_db
+def test_rules_are_read_in_three_queries(django_assert_num_queries):
+    for number in range(3):
+        AddressBlock.objects.create(network=f"203.0.113.{number}", reason="test")
+
+    with django_assert_num_queries(3):
+        rules.load_rules()
+
+
+def test_fifty_thousand_blocks_cost_a_look_up_what_one_does():
+    networks = [(f"10.{n >> 8 & 255}.{n & 255}.0/24", None) for n in range(50_000)]
+    blocks = Blocks([*networks, ("2001:db8::/32", None)])
+
+    assert blocks.end_for(client("10.0.0.9")) == float("inf")
+    assert blocks.end_for(client("2001:db8:5::1")) == float("inf")
+    assert blocks.end_for(client("192.0.2.1")) is None
+    # One step for each length of prefix that occurs.
+    assert len(blocks) == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "matching", "others"),
+    [
+        ("/api/v1/search", ["/api/v1/search"], ["/api/v1/search/", "/api/v1/searches"]),
+        (
+            "/c/{id}/items",
+            ["/c/1/items"],
+            ["/c/1/2/items", "/c//items", "/c/1/items/3"],
+        ),
+        ("/imports*", ["/imports", "/imports/1"], ["/import", "/x/imports"]),
+        ("/a.b/{x}", ["/a.b/c"], ["/aXb/c"]),
+    ],
+)
+def test_a_path_matches_whole_parts(path, matching, others):
+    pattern = compile_path(path)
+
+    assert all(pattern.fullmatch(text) for text in matching)
+    assert not any(pattern.fullmatch(text) for text in others)
+
+
+def test_routes_are_found_by_method_and_path():
+    routes = Routes([("GET", "/a", 1), ("", "/a", 2), ("POST", "/{x}", 3)])
+
+    assert routes.find("GET", "/a") == [1, 2]
+    assert routes.find("POST", "/a") == [2, 3]
+    assert routes.find("GET", "/b") == []
+
+
+def test_made_up_methods_fill_no_memory():
+    book = Rules([Policy("minute", 5, 60)])
+
+    for number in range(1000):
+        book.policies_for(role="anonymous", method=f"X{number}", path="/")
+
+    assert len(book._of_role) == 0  # noqa: SLF001 -- the memory is what is tested
+
+
+@pytest.mark.parametrize(
+    "fields", [{"quota": 0}, {"window_seconds": 0}, {"burst": 0}], ids=str
+)
+@pytest.mark.django_db
+def test_the_table_refuses_a_limit_that_could_never_be_kept(fields):
+    given = {"name": "x", "quota": 1, "window_seconds": 1} | fields
+
+    with pytest.raises(IntegrityError, match="core_ratelimitpolicy_positive"):
+        RateLimitPolicy.objects.create(**given)
