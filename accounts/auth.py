@@ -27,6 +27,7 @@ from core.protection.principals import Principal
 SIGNED_IN_AT_CLAIM = "auth_time"
 # Whose quotas hold. It opens no door: permissions are asked of the database.
 STAFF_CLAIM = "staff"
+_LONGEST_TOKEN = 1024
 
 
 class Argon2Hasher(Argon2PasswordHasher):
@@ -65,7 +66,8 @@ def issue_tokens(user: User, *, signed_in_at: datetime) -> TokenPair:
 def principal_of_token(request: HttpRequest) -> Principal | None:
     """Return whose valid access token the request bears, without asking the database."""
     scheme, _, raw = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-    if scheme.lower() != "bearer" or not raw:
+    # Ours are a third as long; nobody is to fill the memory below with longer ones.
+    if scheme.lower() != "bearer" or not 0 < len(raw) <= _LONGEST_TOKEN:
         return None
     bearer = _bearer_of(raw)
     if bearer is None or bearer.expires_at <= time.time():

@@ -164,7 +164,7 @@ def _refusal(short: Sequence[tuple[Policy, Level]]) -> Verdict:
     names = [policy.name for policy, _ in short]
     wait = max(ceil(level.wait_seconds) for _, level in short)
     error = QuotaExceededError(
-        f"Your quota {' and '.join(names)} is used up. Wait {wait} s.",
+        f"Used up: {', '.join(names)}. Wait {wait} s.",
         retry_after=wait,
         violated_policies=names,
     )
