@@ -186,7 +186,7 @@ class Schema(AutoSchema):
             if self._pages():
                 yield from PAGE_PARAMETERS
             yield _query("fields", "Only these members, separated by commas.")
-            for name in sorted(self.view.query_params or ()):
+            for name in sorted(self.view.query_params_of(self._action())):
                 yield _query(name, "")
             yield _header("If-None-Match", "Answers 304 to who has this ETag.", _ETAG)
         mode = self._idempotency()

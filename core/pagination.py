@@ -28,6 +28,7 @@ MAX_LIMIT = 100
 PAGE_PARAMS = frozenset({"cursor", "limit", "count", "fields"})
 _MAC_BYTES = 16
 _MAX_CURSOR_CHARS = 2048
+_EXAMPLE_LINK = "https://shop.example.com/api/v1/…?cursor=kX3…"
 
 
 class InvalidCursorError(DomainError):
@@ -241,9 +242,13 @@ class KeysetPagination(BasePagination):
             "type": "object",
             "required": ["next", "previous", "results"],
             "properties": {
-                "next": link,
-                "previous": link,
-                "count": {"type": "integer", "description": "With `?count=true`."},
+                "next": link | {"example": _EXAMPLE_LINK},
+                "previous": link | {"example": None},
+                "count": {
+                    "type": "integer",
+                    "description": "With `?count=true`.",
+                    "example": 42,
+                },
                 "results": schema,
             },
         }

@@ -16,14 +16,20 @@ from rest_framework.viewsets import GenericViewSet
 from core import idempotency as idempotency_keys
 from core.conditional import hash_body, matches_etag, not_modified
 from core.errors import DomainError
-from core.exceptions import MethodNotAllowedError, UnknownParameterError
+from core.exceptions import (
+    InvalidParameterError,
+    MethodNotAllowedError,
+    UnknownParameterError,
+)
 from core.pagination import PAGE_PARAMS
 from core.protection.addresses import client_of
 from core.sparse import parse_member_names, require_known, select_members
 
 _IDEMPOTENT_METHODS = frozenset({"POST", "PATCH"})
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
-_ALWAYS_KNOWN = PAGE_PARAMS | {"expand"}
+_ALWAYS_KNOWN = frozenset({"fields"})
+# The actions that answer a page of a list where the view has a pagination class.
+_LIST_ACTIONS = frozenset({"get", "list"})
 PRIVATE = "private, no-store"
 
 Problems = tuple[type[DomainError], ...]
@@ -35,7 +41,8 @@ class ApiView(APIView):
     ``idempotency`` is "optional", "required" or "ignored" (where an answer holds what
     must not be kept, such as a token), or says so per action; an action in
     ``idempotency_phased`` runs transactions of its own. ``query_params`` names what a
-    read takes beyond the page's parameters; with ``None`` nothing is checked.
+    request without a body takes beyond ``fields`` and a list's page, for all actions
+    or per action; with ``None`` the view checks them itself.
     ``problems`` are the domain errors an operation can answer, for all actions or per
     action; the OpenAPI document lists them.
     """
@@ -44,7 +51,7 @@ class ApiView(APIView):
         idempotency_keys.Mode | Mapping[str, idempotency_keys.Mode]
     ] = "optional"
     idempotency_phased: ClassVar[Collection[str]] = ()
-    query_params: ClassVar[Collection[str] | None] = None
+    query_params: ClassVar[Collection[str] | Mapping[str, Collection[str]] | None] = ()
     problems: ClassVar[Problems | Mapping[str, Problems]] = ()
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -83,11 +90,18 @@ class ApiView(APIView):
 
     def _check_query(self, request: Request) -> None:
         if self.query_params is not None:
-            known = _ALWAYS_KNOWN.union(self.query_params)
+            action = self.action_name()
+            known = _ALWAYS_KNOWN.union(self.query_params_of(action))
+            if self.is_paged(action):
+                known |= PAGE_PARAMS
             for name in request.GET:
                 if name not in known:
                     raise UnknownParameterError(
                         f"There is no parameter {name!r}.", known=sorted(known)
+                    )
+                if len(request.GET.getlist(name)) > 1:
+                    raise InvalidParameterError(
+                        "It is given more than once.", parameter=name
                     )
         if "fields" in request.GET:
             names = parse_member_names(request.GET["fields"])
@@ -133,7 +147,18 @@ class ApiView(APIView):
 
     def action_name(self) -> str:
         method = (self.request.method or "").lower()
-        return getattr(self, "action", None) or method
+        # A view answers HEAD by what it does for GET.
+        return getattr(self, "action", None) or ("get" if method == "head" else method)
+
+    def query_params_of(self, action: str) -> Collection[str]:
+        params: Collection[str] | None = self.query_params
+        if isinstance(self.query_params, Mapping):
+            params = self.query_params.get(action)
+        return params or ()
+
+    def is_paged(self, action: str) -> bool:
+        has_pages = getattr(self, "pagination_class", None) is not None
+        return has_pages and action in _LIST_ACTIONS
 
     def problems_of(self, action: str) -> Problems:
         if isinstance(self.problems, Mapping):

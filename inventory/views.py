@@ -57,7 +57,6 @@ class WarehouseViewSet(InventoryViewSet):
     queryset = Warehouse.objects.all()
     serializer_class = WarehouseSerializer
     ordering = ("priority", "id")
-    query_params = frozenset[str]()
     permissions = {
         "list": "inventory.view_warehouse",
         "create": "inventory.add_warehouse",

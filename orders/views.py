@@ -270,7 +270,7 @@ class OrderViewSet(ApiViewSet):
     permission_classes = [Anyone]
     serializer_class = OrderSerializer
     ordering = ("-placed_at", "-id")
-    query_params = ORDER_FILTERS.keys()
+    query_params = {"list": ORDER_FILTERS.keys()}
     problems = {
         "list": (InvalidParameterError, InvalidCursorError),
         "retrieve": (OrderNotFoundError,),

@@ -32,7 +32,6 @@ class ImportViewSet(ApiViewSet):
     permission_classes = [requires("catalog.add_importjob")]
     parser_classes = [MultiPartParser]
     serializer_class = ImportJobSerializer
-    query_params: ClassVar[frozenset[str]] = frozenset()
     problems: ClassVar[Mapping[str, Any]] = {
         "create": (BodyTooLargeError,),
         "retrieve": (NotFoundError,),

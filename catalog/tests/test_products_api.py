@@ -277,3 +277,12 @@ def test_product_list_refuses_another_lists_cursor(api):
 
     for other in (url + "&tag=new", url + "&ordering=title"):
         assert api.get(other).json()["code"] == "invalid_cursor"
+
+
+@pytest.mark.parametrize("name", ["colour", "limit", "cursor", "count", "expand"])
+def test_product_refuses_what_only_a_list_takes(api, name):
+    product = make_product()
+
+    response = api.get(f"{PRODUCTS}/{product.pk}?{name}=1")
+
+    assert (response.status_code, response.json()["code"]) == (400, "unknown_parameter")

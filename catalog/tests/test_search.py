@@ -271,3 +271,9 @@ def test_count_slips(given, near, slips):
 
 def test_count_slips_gives_up_past_the_allowance():
     assert _count_slips("abcdef", "ghijkl", 2) > 2
+
+
+def test_search_refuses_facets_which_nobody_counts(api):
+    response = api.get("/api/v1/search?q=mug&facets=vendor")
+
+    assert (response.status_code, response.json()["code"]) == (400, "unknown_parameter")

@@ -55,6 +55,7 @@ from catalog.views._editing import (
 )
 from core.conditional import expected_version
 from core.exceptions import NotFoundError, ValidationFailedError
+from core.pagination import KeysetPagination
 
 View = TypeVar("View", bound=type[CatalogView])
 ID = "019aa5c0-7b1e-7cc2-9d3a-0d2f6f9d1a11"
@@ -131,6 +132,7 @@ class EntryListView(CatalogView):
     write_serializer_class: ClassVar[Any]
     key_name: ClassVar[str] = "slug"
     query_params: ClassVar[Any] = ("q",)
+    pagination_class = KeysetPagination
 
     def rows(self, request: Request) -> QuerySet[Any]:
         raise NotImplementedError
@@ -164,7 +166,6 @@ class EntryView(CatalogView):
     serializer_class: ClassVar[Any]
     write_serializer_class: ClassVar[Any]
     key_name: ClassVar[str] = "slug"
-    query_params: ClassVar[Any] = ()
 
     def find(self) -> Any:
         rows = self.model._default_manager.all()  # noqa: SLF001 -- Django documents it
@@ -366,7 +367,6 @@ PLACE_PROBLEMS = (CategoryTooDeepError, UnknownReferenceError)
 class CategoryListView(CatalogView):
     subject = "category"
     serializer_class = CategoryTreeSerializer
-    query_params = ()
     problems = {"post": (*SLUG_PROBLEMS["post"], *PLACE_PROBLEMS)}
 
     @extend_schema(

@@ -42,6 +42,7 @@ from core.exceptions import InvalidParameterError, NotFoundError, ValidationFail
 from core.pagination import (
     Cursor,
     InvalidCursorError,
+    KeysetPagination,
     list_scope,
     page_response,
     parse_cursor,
@@ -128,6 +129,9 @@ CONTENT_PROBLEMS = (
 class ProductListView(CatalogView):
     subject = "product"
     serializer_class = CardSerializer
+    pagination_class = KeysetPagination
+    # The filters' names are open, so they are checked where they are read.
+    query_params = None
     problems = {
         "get": (InvalidParameterError, InvalidCursorError),
         "post": (

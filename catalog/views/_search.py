@@ -23,13 +23,14 @@ from core.views import ApiView
 
 MAX_QUERY_LENGTH = 200
 RELEVANCE = "relevance"
-SEARCH_PARAMS = frozenset({"q", "ordering", "facets"})
+SEARCH_PARAMS = frozenset({"q", "ordering"})
 
 
 class SearchView(ApiView):
     permission_classes = [Anyone]
     serializer_class = CardSerializer
-
+    # As in the list of products.
+    query_params = None
     problems = (InvalidParameterError, UnknownParameterError, InvalidCursorError)
 
     @extend_schema(

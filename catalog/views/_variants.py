@@ -37,6 +37,7 @@ from catalog.views._editing import (
 from core.conditional import expected_version
 from core.exceptions import NotFoundError, ValidationFailedError
 from core.money import CurrencyMismatchError
+from core.pagination import KeysetPagination
 
 PRICE_EXAMPLE = {
     "currency": "EUR",
@@ -124,7 +125,6 @@ CREATED = 201
 class VariantView(CatalogView):
     subject = "variant"
     serializer_class = VariantDetailSerializer
-    query_params = ()
     problems = {
         "get": (NotFoundError,),
         "patch": (*VARIANT_PROBLEMS, *CONDITIONAL),
@@ -164,7 +164,7 @@ class VariantView(CatalogView):
 class PriceListView(CatalogView):
     subject = "price"
     serializer_class = VariantPriceSerializer
-    query_params = ()
+    pagination_class = KeysetPagination
     ordering = ("currency", "id")
     problems = {
         "get": (NotFoundError,),
@@ -211,7 +211,6 @@ class PriceListView(CatalogView):
 class PriceView(CatalogView):
     subject = "price"
     serializer_class = VariantPriceSerializer
-    query_params = ()
     problems = {
         "get": (NotFoundError,),
         "patch": (
@@ -289,7 +288,6 @@ class ImageListView(CatalogView):
 class ImageView(CatalogView):
     subject = "image"
     serializer_class = ImageSerializer
-    query_params = ()
     problems = {
         "get": (NotFoundError,),
         "patch": (

@@ -113,6 +113,33 @@ def test_an_unknown_parameter_is_refused(api, groups):
     assert "name" in response.json()["known"]
 
 
+@pytest.mark.parametrize("name", ["expand", "facets", "currency"])
+def test_what_a_list_does_not_take_is_refused(api, groups, name):
+    response = api.get(f"{PATH}?{name}=x")
+
+    assert (response.status_code, response.json()["code"]) == (400, "unknown_parameter")
+
+
+@pytest.mark.parametrize("name", ["cursor", "limit", "count", "name", "expand"])
+@pytest.mark.parametrize("method", ["get", "head"])
+def test_what_only_a_list_takes_is_refused_of_one_resource(api, name, method):
+    response = getattr(api, method)(f"{PATH}/1?{name}=1")
+
+    assert response.status_code == 400
+
+
+def test_one_resource_takes_its_own_parameters(api):
+    response = api.get(f"{PATH}/1?currency=EUR&fields=id")
+
+    assert response.json() == {"id": 1}
+
+
+def test_a_parameter_is_given_once(api, groups):
+    response = api.get(f"{PATH}?name=a&name=b")
+
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_parameter")
+
+
 def test_fields_reduce_each_result(api, groups):
     response = api.get(f"{PATH}?fields=name&limit=1")
 

@@ -122,7 +122,10 @@ class GroupViewSet(ApiViewSet):
     queryset = Group.objects.all()
     serializer_class = GroupSerializer
     ordering = ("-name", "id")
-    query_params = {"name"}
+    query_params = {"list": {"name"}, "retrieve": {"currency"}}
+
+    def retrieve(self, request, pk):
+        return Response({"id": pk, "name": "g"})
 
     def list(self, request):
         queryset = self.get_queryset()
@@ -163,6 +166,7 @@ urlpatterns = [
     path("api/t/forgotten", ForgottenView.as_view()),
     path("api/t/versioned", VersionedView.as_view()),
     path("api/t/groups", GroupViewSet.as_view({"get": "list"})),
+    path("api/t/groups/<int:pk>", GroupViewSet.as_view({"get": "retrieve"})),
     path("api/t/plain", plain_refusal),
     path("api/t/raised", plain_conflict),
     path("api/t/public", public_bytes(PublicView.as_view())),
