@@ -104,6 +104,17 @@ class PaymentDeclinedError(DomainError):
     cure = "Check the cart out again, with a new Idempotency-Key and another method."
 
 
+class OrderLapsedError(DomainError):
+    code = "order_lapsed"
+    kind = ErrorKind.CONFLICT
+    title = "The payment came too late for the order"
+    cause = (
+        "The order was canceled or has failed before its payment was confirmed; "
+        "`order` says how it stands. What was paid is given back."
+    )
+    cure = "Read the order. Check its cart out anew if it is open, or start a new cart."
+
+
 class PaymentProviderUnavailableError(DomainError):
     code = "payment_provider_unavailable"
     kind = ErrorKind.UNAVAILABLE

@@ -24,6 +24,7 @@ from orders.exceptions import (
     CartItemNotFoundError,
     CartNotFoundError,
     HoldNotExtendableError,
+    OrderLapsedError,
     OrderNotCancelableError,
     OrderNotFoundError,
     PaymentDeclinedError,
@@ -233,6 +234,7 @@ class CheckoutView(ApiView):
             InsufficientStockError,
             StaleVersionError,
             PaymentDeclinedError,
+            OrderLapsedError,
             PaymentProviderUnavailableError,
         )
     }

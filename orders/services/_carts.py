@@ -333,15 +333,16 @@ def lock_cart(cart_id: UUID, shopper: Shopper) -> Cart:
 
 def raise_checked_out(cart_id: UUID) -> None:
     order = Order.objects.filter(cart_id=cart_id).first()
-    raise CartAlreadyCheckedOutError(
-        order={
-            "number": order.number,
-            "status": order.status,
-            "payment_status": order.payment_status,
-        }
-        if order
-        else None
-    )
+    raise CartAlreadyCheckedOutError(order=standing_of(order) if order else None)
+
+
+def standing_of(order: Order) -> dict[str, str]:
+    """Tell how an order stands, for a problem's body."""
+    return {
+        "number": order.number,
+        "status": order.status,
+        "payment_status": order.payment_status,
+    }
 
 
 def _locked(carts: QuerySet[Cart]) -> QuerySet[Cart]:

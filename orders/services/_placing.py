@@ -42,6 +42,7 @@ from inventory import services as inventory_services
 from orders import selectors
 from orders.exceptions import (
     CartIncompleteError,
+    OrderLapsedError,
     PaymentDeclinedError,
     PaymentProviderUnavailableError,
     PriceChangedError,
@@ -50,7 +51,12 @@ from orders.models import Cart, Order, OrderLine, Payment, TimelineEntry
 from orders.payments.provider import Charge, Outcome, OutcomeStatus
 from orders.payments.registry import offered_providers
 from orders.selectors import OrderDetail, PricedCart, PricedLine
-from orders.services._carts import Shopper, lock_cart, raise_checked_out
+from orders.services._carts import (
+    Shopper,
+    lock_cart,
+    raise_checked_out,
+    standing_of,
+)
 from orders.services._paying import FIRST_CHECK_AFTER, UNASKED, finalize_payment
 from orders.services._transitions import move_order
 
@@ -106,6 +112,8 @@ def check_out(
     :raises CartAlreadyCheckedOutError: by another request than this one.
     :raises PaymentDeclinedError: the stock is free and the cart is open again.
     :raises PaymentProviderUnavailableError: the same, since nothing was asked.
+    :raises OrderLapsedError: the order was canceled, or has failed, before its payment
+        was confirmed; what was paid is given back.
     """
     claim = claim_order(
         cart_id=cart_id,
@@ -120,6 +128,7 @@ def check_out(
     payment = claim.payment
     if payment.status == Payment.Status.FAILED:
         raise PaymentDeclinedError(decline_code=payment.failure_code)
+    _refuse_lapsed(claim.order, payment)
     if payment.status != Payment.Status.PENDING:
         return OrderDetail(claim.order, claim.lines, claim.payments)
     outcome = _authorize(payment)
@@ -131,8 +140,14 @@ def check_out(
         if outcome.status is OutcomeStatus.NOT_SENT:
             raise PaymentProviderUnavailableError(retry_after=5)
         raise PaymentDeclinedError(decline_code=payment.failure_code)
+    _refuse_lapsed(payment.order, payment)
     # The lines are those that the claim has just written.
     return OrderDetail(payment.order, claim.lines, (*claim.payments[:-1], payment))
+
+
+def _refuse_lapsed(order: Order, payment: Payment) -> None:
+    if order.status == Order.Status.CANCELED or payment.reversal_requested_at:
+        raise OrderLapsedError(order=standing_of(order))
 
 
 def _authorize(payment: Payment) -> Outcome:

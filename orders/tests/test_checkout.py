@@ -7,11 +7,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from catalog.models import Price, Product
-from core.models import OutboxEvent
+from core.models import IdempotencyRecord, OutboxEvent
 from inventory.models import Reservation, Stock
 from orders import services
 from orders.models import Cart, Order, Payment
 from orders.payments.provider import Outcome, OutcomeStatus
+from orders.selectors import Viewer
 from orders.serializers import OrderSerializer
 from orders.services._placing import claim_order
 from orders.tests.factories import ADDRESS, make_goods, make_shipping_option
@@ -497,6 +498,83 @@ def test_success_after_the_hold_expired_cancels_the_order_and_is_given_back(
     assert payment.status == "refunded"
     assert Stock.objects.get(variant=mug).on_hand == 2
     assert "orders.order_placed" not in event_names()
+
+
+def let_the_hold_expire():
+    Reservation.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+
+
+def cancel_meanwhile():
+    services.cancel_order(
+        number=Order.objects.get().number,
+        viewer=Viewer(is_staff=True),
+        now=timezone.now(),
+    )
+
+
+def take_for_failed():
+    services.finalize_payment(
+        payment_id=Payment.objects.get().pk, outcome=REFUSED, now=timezone.now()
+    )
+
+
+LAPSES = [
+    (let_the_hold_expire, ("canceled", "pending")),
+    (cancel_meanwhile, ("canceled", "pending")),
+    (take_for_failed, ("open", "failed")),
+]
+
+
+@pytest.mark.parametrize(("lapse", "standing"), LAPSES)
+def test_success_that_comes_too_late_is_no_success_to_the_client(
+    api, silent, lapse, standing
+):
+    def succeed_too_late(charge):
+        lapse()
+        return CAPTURED
+
+    silent.authorize = succeed_too_late
+    cart = ready_cart(api)
+
+    response = check_out(api, cart, key="once")
+
+    assert_lapsed(response, standing)
+    assert check_out(api, cart, key="once").content == response.content
+
+
+@pytest.mark.parametrize(("lapse", "standing"), LAPSES)
+def test_repeated_request_for_what_came_too_late_is_no_success(
+    api, silent, lapse, standing
+):
+    cart = ready_cart(api)
+    check_out(api, cart, key="once")
+    lapse()
+    services.finalize_payment(
+        payment_id=Payment.objects.get().pk, outcome=CAPTURED, now=timezone.now()
+    )
+    # As if the process had died before it kept its answer.
+    IdempotencyRecord.objects.all().delete()
+
+    assert_lapsed(check_out(api, cart, key="once"), standing)
+    assert silent.asked == 1
+
+
+def test_repeated_request_asks_for_no_money_for_a_canceled_order(api, silent):
+    cart = ready_cart(api)
+    check_out(api, cart, key="once")
+    cancel_meanwhile()
+    IdempotencyRecord.objects.all().delete()
+
+    assert_lapsed(check_out(api, cart, key="once"), ("canceled", "pending"))
+    assert silent.asked == 1
+
+
+def assert_lapsed(response, standing):
+    assert response.status_code == 409, response.content
+    problem = response.json()
+    assert problem["code"] == "order_lapsed"
+    order = problem["order"]
+    assert (order["status"], order["payment_status"]) == standing
 
 
 def test_settle_payments_repeats_a_reversal_that_failed(api, silent, monkeypatch):
