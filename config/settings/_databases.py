@@ -3,13 +3,18 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+# A statement run so often on one connection is worth being planned for good.
+PREPARED_AFTER = 4
 
-def database(url: str, *, pool_size: int, lock_timeout_ms: int) -> dict[str, Any]:
+
+def database(
+    url: str, *, pool_size: int, lock_timeout_ms: int, prepares: bool
+) -> dict[str, Any]:
     """Turn ``postgresql://user:password@host:port/name?option=…`` into settings.
 
     A unix socket stands where libpq puts it: ``postgresql://user@/name?host=/path``.
     Without a lock timeout nothing is asked of the server when connecting, which is
-    what PgBouncer wants.
+    what PgBouncer wants. ``prepares`` concerns the statements of ``core.prepared``.
     """
     parts = urlsplit(url)
     name = unquote(parts.path.lstrip("/"))
@@ -33,7 +38,10 @@ def database(url: str, *, pool_size: int, lock_timeout_ms: int) -> dict[str, Any
         "ATOMIC_REQUESTS": False,
         "CONN_MAX_AGE": 0,
         "OPTIONS": options
-        | {"pool": {"min_size": 1, "max_size": pool_size, "timeout": 5}},
+        | {
+            "pool": {"min_size": 1, "max_size": pool_size, "timeout": 5},
+            "prepare_threshold": PREPARED_AFTER if prepares else None,
+        },
     }
 
 
