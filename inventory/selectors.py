@@ -8,6 +8,7 @@ from django.db.models import Count, F, QuerySet
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import TruncDate
 
+from core.prepared import prepared_cursor
 from inventory.constants import SWEEP_DEADLINE
 from inventory.models import Movement, Reservation, Stock
 
@@ -33,7 +34,7 @@ def available_quantities(
 
     A hold past its time counts for nothing, swept or not.
     """
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(AVAILABLE, [now, list(variant_ids)])
         found = dict(cursor.fetchall())
     return {variant_id: found.get(variant_id, 0) for variant_id in variant_ids}

@@ -3,10 +3,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
 from catalog.models import Variant
 from core.money import Money
+from core.prepared import prepared_cursor
 
 PRICED_VARIANTS = """
 SELECT v.id, v.sku, v.option_values, p.title, p.slug, v.weight_grams,
@@ -45,7 +44,7 @@ def get_priced_variants(
 
     The others are absent: nobody may buy them.
     """
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(
             PRICED_VARIANTS, {"ids": list(variant_ids), "currency": currency}
         )

@@ -13,8 +13,8 @@ def database(
     """Turn ``postgresql://user:password@host:port/name?option=…`` into settings.
 
     A unix socket stands where libpq puts it: ``postgresql://user@/name?host=/path``.
-    Without a lock timeout nothing is asked of the server when connecting, which is
-    what PgBouncer wants. ``prepares`` concerns the statements of ``core.prepared``.
+    ``prepares`` concerns the statements of ``core.prepared``. Without it and without a
+    lock timeout nothing is asked of the server when connecting, as PgBouncer wants it.
     """
     parts = urlsplit(url)
     name = unquote(parts.path.lstrip("/"))
@@ -25,9 +25,14 @@ def database(
     options: dict[str, Any] = dict(parse_qsl(parts.query))
     host = options.pop("host", "") or unquote(parts.hostname or "")
     port = options.pop("port", "") or str(parts.port or "")
+    asked = [options.pop("options", "")]
     if lock_timeout_ms:
-        given = options.get("options", "")
-        options["options"] = f"-c lock_timeout={lock_timeout_ms} {given}".strip()
+        asked.insert(0, f"-c lock_timeout={lock_timeout_ms}")
+    if prepares:
+        # Planned once is the point; PostgreSQL would guess that planning again pays.
+        asked.insert(0, "-c plan_cache_mode=force_generic_plan")
+    if any(asked):
+        options["options"] = " ".join(filter(None, asked))
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": name,

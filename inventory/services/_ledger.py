@@ -10,12 +10,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
 from catalog import services as catalog_services
 from core.events import Event, publish_all
 from core.ids import uuid7
 from core.locking import lock_wait
+from core.prepared import prepared_cursor
 from inventory.events import StockBack, StockLow, StockOut
 from inventory.models import Movement
 
@@ -92,7 +91,7 @@ WITH entry AS MATERIALIZED (
         id, stock_id, reference, quantity, state, expires_at, created_at
     )
     SELECT entry.id, changed.id, reference, entry.reserved, 'active',
-           %(hold_until)s, %(now)s
+           %(hold_until)s::timestamptz, %(now)s
     FROM entry JOIN changed ON changed.id = entry.stock_id
     WHERE entry.kind = 'reserved'
 )
@@ -165,7 +164,7 @@ def lock_stock_of(reference: UUID, *, now: datetime) -> list[LockedStock]:
 def _lock(
     condition: str, given: UUID | list[UUID], *, now: datetime
 ) -> list[LockedStock]:
-    with lock_wait(), connection.cursor() as cursor:
+    with lock_wait(), prepared_cursor() as cursor:
         cursor.execute(LOCK_ROWS.format(condition=condition) + LOCK, [now, given])
         return [LockedStock(*row) for row in cursor.fetchall()]
 
@@ -201,7 +200,7 @@ def record(
         "hold_until": hold_until,
         "now": now,
     }
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(RECORD.format(condition=WITHIN_LIMITS), parameters)
         figures = {row[0]: row[1:] for row in cursor.fetchall()}
     if len(figures) != len({entry.stock_id for entry in entries}):

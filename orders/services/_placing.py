@@ -30,7 +30,7 @@ from uuid import UUID
 
 import orjson
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Model
 from django.utils import timezone
 
@@ -38,6 +38,7 @@ from core.conditional import StaleVersionError, make_etag
 from core.ids import uuid7
 from core.locking import lock_wait
 from core.money import Money
+from core.prepared import prepared_cursor
 from inventory import services as inventory_services
 from orders import selectors
 from orders.exceptions import (
@@ -345,7 +346,7 @@ def _record_attempt(
     now: datetime,
 ) -> None:
     """Write what hangs on an order and close its cart, in one statement."""
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(
             RECORD_ATTEMPT,
             {

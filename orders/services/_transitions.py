@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
 from psycopg import sql
 
 from core.ids import uuid7
+from core.prepared import prepared_cursor
 from orders.exceptions import OrderTransitionError
 from orders.models import Order, Payment, PaymentEvent
 
@@ -27,7 +27,7 @@ WITH moved AS (
 )
 INSERT INTO orders_timelineentry
     (id, order_id, field, from_state, to_state, message, actor_id, created_at)
-SELECT %(entry_id)s, id, %(name)s, %(current)s, %(to)s, %(message)s, %(actor_id)s, %(now)s
+SELECT %(entry_id)s, id, %(name)s, %(current)s, %(to)s, %(message)s, %(actor_id)s::uuid, %(now)s
 FROM moved
 """
 
@@ -83,7 +83,7 @@ def move_order(
         "actor_id": actor_id,
         "now": now,
     }
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(statement, parameters)
         if cursor.rowcount == 0:
             raise OrderTransitionError(
@@ -125,7 +125,7 @@ def move_payment(
         "kinds": kinds,
         "now": now,
     }
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(MOVE_PAYMENT, parameters)
         is_moved = bool(cursor.rowcount)
     if is_moved:
