@@ -18,6 +18,7 @@ COPY . .
 # The files of the admin and of the API's documentation, under names that may be cached for ever. The values only
 # let the settings load: nothing is connected to and none of them stays in the image.
 RUN SECRET_KEY=only-while-the-image-is-built-0123456789-0123456789-abcdef ALLOWED_HOSTS=localhost \
+    SHOP_URL=https://localhost DEFAULT_FROM_EMAIL=build@localhost \
     DATABASE_URL=postgresql://build@localhost/build REDIS_URL=redis://localhost/0 \
     python manage.py collectstatic --noinput --verbosity 0
 USER shop

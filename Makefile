@@ -39,7 +39,7 @@ arch: install-dev ## Check which package imports which
 check: install ## Check the production settings
 	@DJANGO_SETTINGS_MODULE=config.settings.production \
 	SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(60))')" \
-	ALLOWED_HOSTS=shop.example.com SHOP_URL=https://shop.example.com \
+	ALLOWED_HOSTS=shop.example.com SHOP_URL=https://shop.example.com DEFAULT_FROM_EMAIL=shop@example.com \
 	DATABASE_URL=postgresql://shop@db.example.com/shop REDIS_URL=redis://cache.example.com/0 \
 	$(BIN)/python manage.py check --deploy --fail-level WARNING
 

@@ -115,6 +115,8 @@ def _environment(var: Path, servers: EmbeddedServers) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "config.settings.production",
         "SECRET_KEY": secrets.token_urlsafe(64),
         "ALLOWED_HOSTS": "localhost",
+        "SHOP_URL": "http://localhost",
+        "DEFAULT_FROM_EMAIL": "shop@example.com",
         "VAR_DIR": str(var),
         "DATABASE_URL": servers.database_url,
         "REDIS_URL": servers.redis_url,

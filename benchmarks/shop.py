@@ -96,6 +96,8 @@ def _production_environment(var: Path) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
         "SECRET_KEY": secrets.token_urlsafe(64),
         "ALLOWED_HOSTS": "localhost,127.0.0.1",
+        "SHOP_URL": "http://localhost",
+        "DEFAULT_FROM_EMAIL": "shop@example.com",
         "VAR_DIR": str(var),
         "PAYMENT_SIMULATOR_URL": f"http://127.0.0.1:{_free_port()}",
         "LOG_LEVEL": "WARNING",

@@ -186,6 +186,6 @@ CART_MAX_QUANTITY = env_int("CART_MAX_QUANTITY", 99, minimum=1)
 CART_MAX_LINES = env_int("CART_MAX_LINES", 100, minimum=1)
 CART_HOLD_SECONDS = env_int("CART_HOLD_SECONDS", 600, minimum=30)
 LOG_LEVEL = env_str("LOG_LEVEL", "INFO")
-# Empty: whoever reaches /metrics may read it.
+# Empty: under local settings /metrics is open, in production it is closed.
 METRICS_TOKEN = env_secret("METRICS_TOKEN")
 LOGGING = core_logging.settings(level=LOG_LEVEL, colours=False)

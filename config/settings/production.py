@@ -6,7 +6,7 @@ from config.env import env_bool, env_int, env_str
 from config.settings.base import *  # noqa: F403 -- settings inherit by star import
 from config.settings.base import ALLOWED_HOSTS, SECRET_KEY
 
-for name in ("DATABASE_URL", "REDIS_URL"):
+for name in ("DATABASE_URL", "REDIS_URL", "SHOP_URL", "DEFAULT_FROM_EMAIL"):
     if not env_str(name):
         raise ImproperlyConfigured(f"{name} must be set in production.")
 if len(SECRET_KEY) < 50:  # noqa: PLR2004 -- Django's own check asks for fifty
@@ -19,7 +19,9 @@ SECURE_SSL_REDIRECT = env_bool("SECURE_SSL_REDIRECT", default=True)
 SECURE_REDIRECT_EXEMPT = [r"^health/"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = env_int("SECURE_HSTS_SECONDS", 31_536_000)
-SECURE_HSTS_INCLUDE_SUBDOMAINS = True
-SECURE_HSTS_PRELOAD = True
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env_bool(
+    "SECURE_HSTS_INCLUDE_SUBDOMAINS", default=True
+)
+SECURE_HSTS_PRELOAD = env_bool("SECURE_HSTS_PRELOAD", default=True)
 SESSION_COOKIE_SECURE = True
 CSRF_COOKIE_SECURE = True

@@ -83,3 +83,25 @@ def test_production_never_falls_back_to_built_in_servers(manage, var):
         == "The settings are wrong: DATABASE_URL must be set in production.\n"
     )
     assert not var.exists()
+
+
+@pytest.mark.parametrize("missing", ["SHOP_URL", "DEFAULT_FROM_EMAIL"])
+def test_production_asks_for_what_mails_and_links_need(manage, missing):
+    given = {
+        "DATABASE_URL": "postgresql://shop@db.example.com/shop",
+        "REDIS_URL": "redis://cache.example.com/0",
+        "SHOP_URL": "https://shop.example.com",
+        "DEFAULT_FROM_EMAIL": "shop@example.com",
+    }
+
+    finished = manage(
+        "check",
+        **given | {missing: ""},
+        DJANGO_SETTINGS_MODULE="config.settings.production",
+        SECRET_KEY="x" * 60,
+    )
+
+    assert finished.returncode == 1
+    assert finished.stderr == (
+        f"The settings are wrong: {missing} must be set in production.\n"
+    )

@@ -40,3 +40,11 @@ def test_metrics_asks_for_the_token_where_one_is_set(api, settings, header, stat
     settings.METRICS_TOKEN = "s3cret"  # noqa: S105 -- of this test alone
 
     assert api.get("/metrics", headers=header).status_code == status
+
+
+@pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer "}])
+def test_metrics_is_closed_in_production_without_a_token(api, settings, header):
+    settings.METRICS_TOKEN = ""
+    settings.DEV_TOOLS = False
+
+    assert api.get("/metrics", headers=header).status_code == 401
