@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import OperationalError
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 from psycopg import errors
 
 from core.errors import DomainError, ErrorKind
@@ -29,6 +29,27 @@ def lock_wait() -> Iterator[None]:
         if is_lock_timeout(error):
             raise BusyError(retry_after=RETRY_AFTER_SECONDS) from error
         raise
+
+
+@contextmanager
+def sole_run(name: str) -> Iterator[bool]:
+    """Tell whether nobody else is in here under this name, and keep others out.
+
+    The advisory lock belongs to an otherwise idle transaction on a connection of its
+    own: the work may commit as often as it likes, PgBouncer doesn't mind, and a process
+    that dies lets go at once.
+    """
+    own = connections.create_connection(DEFAULT_DB_ALIAS)
+    try:
+        own.set_autocommit(False)
+        with own.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [name]
+            )
+            (is_ours,) = cursor.fetchone()
+        yield bool(is_ours)
+    finally:
+        own.close()
 
 
 def is_lock_timeout(error: BaseException) -> bool:

@@ -10,7 +10,8 @@ ROUTES = {
     "core.tasks.prune_outbox": {"queue": "bulk"},
     "core.tasks.forget_idempotency_keys": {"queue": "bulk"},
     "inventory.tasks.sweep_reservations": {"queue": "critical"},
-    "orders.tasks.settle_payments": {"queue": "critical"},
+    # It waits for providers, and nothing that is critical may wait for it.
+    "orders.tasks.settle_payments": {"queue": "default"},
     "catalog.tasks.run_import": {"queue": "bulk"},
 }
 

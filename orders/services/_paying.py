@@ -1,5 +1,6 @@
 """What happens when the provider has spoken: to us, or to the sweeper."""
 
+import time
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 
 from core.events import Event, publish, publish_all
-from core.locking import lock_wait
+from core.locking import lock_wait, sole_run
 from core.money import Money
 from inventory import services as inventory_services
 from inventory.exceptions import ReservationLostError
@@ -32,6 +33,9 @@ logger = structlog.get_logger(__name__)
 # Longer than any call to a provider may take: only then is the call certainly over.
 FIRST_CHECK_AFTER = timedelta(seconds=20)
 LONGEST_PAUSE = timedelta(minutes=1)
+# One run of the sweeper begins nothing after this, and gives up on a silent provider.
+RUN_SECONDS = 15.0
+SILENCES = 3
 NEVER_SENT = "never_sent"
 # Failures without any answer of the provider: whoever repeats his request tries again.
 UNASKED = frozenset({NEVER_SENT, OutcomeStatus.NOT_SENT.value})
@@ -223,16 +227,16 @@ def _reopen_cart(order: Order, carts: list[Cart], now: datetime) -> None:
     cart.save(update_fields=["state", "version", "updated_at"])
 
 
-def reverse_payment(*, payment_id: UUID, now: datetime) -> None:
+def reverse_payment(*, payment_id: UUID, now: datetime) -> bool:
     """Give back what a payment that isn't wanted holds or took. Call it in no transaction.
 
     Idempotent: the provider's side by its key, ours by the payment's state. When the
-    provider can't be reached, the sweeper repeats it.
+    provider can't be reached, the sweeper repeats it; False says so.
     """
     payment = _load(payment_id)
     provider = offered_providers().get(payment.provider)
     if payment.reversal_requested_at is None or provider is None:
-        return
+        return True
     key = payment.idempotency_key.replace(":authorize:", ":reverse:")
     if payment.status == Payment.Status.AUTHORIZED:
         outcome = provider.void(payment.provider_reference, key=key)
@@ -240,15 +244,16 @@ def reverse_payment(*, payment_id: UUID, now: datetime) -> None:
         amount = Money(payment.amount, payment.currency)
         outcome = provider.refund(payment.provider_reference, amount=amount, key=key)
     else:
-        return
+        return True
     if outcome.status in {OutcomeStatus.VOIDED, OutcomeStatus.REFUNDED}:
         _settle_reversal(payment_id, outcome, now)
-    else:
-        logger.warning(
-            "payment_reversal_open",
-            payment_id=str(payment_id),
-            outcome=outcome.status.value,
-        )
+        return True
+    logger.warning(
+        "payment_reversal_open",
+        payment_id=str(payment_id),
+        outcome=outcome.status.value,
+    )
+    return outcome.status is OutcomeStatus.DECLINED
 
 
 @transaction.atomic
@@ -288,12 +293,22 @@ def settle_payments(*, now: datetime, limit: int = 100) -> int:
     """Ask the providers about every payment that is due, and say how many were asked.
 
     Each is put off before it is asked about, so that sweepers don't ask twice and one
-    that dies is followed by another.
+    that dies is followed by another. A provider that hangs must not keep the worker: one
+    run at a time, for ``RUN_SECONDS``, and no longer than ``SILENCES`` unknown outcomes
+    in a row. What is left is due in the next run.
     """
-    asked = 0
+    with sole_run("orders.settle_payments") as is_ours:
+        return _settle_due(now, limit) if is_ours else 0
+
+
+def _settle_due(now: datetime, limit: int) -> int:
+    asked = silences = 0
+    ends_at = time.monotonic() + RUN_SECONDS
     for payment in _due_payments(now, limit):
+        if silences == SILENCES or time.monotonic() >= ends_at:
+            break
         if _put_off(payment, now):
-            _settle(payment, now)
+            silences = 0 if _settle(payment, now) else silences + 1
             asked += 1
     return asked
 
@@ -311,20 +326,21 @@ def _put_off(payment: Payment, now: datetime) -> bool:
     return bool(still_due.update(next_check_at=now + pause, checks=F("checks") + 1))
 
 
-def _settle(payment: Payment, now: datetime) -> None:
+def _settle(payment: Payment, now: datetime) -> bool:
+    """Ask about one payment, and say whether there was an answer."""
     if payment.status != Payment.Status.PENDING:
-        reverse_payment(payment_id=payment.pk, now=now)
-        return
+        return reverse_payment(payment_id=payment.pk, now=now)
     provider = offered_providers().get(payment.provider)
     if provider is None:
         logger.warning("payment_provider_gone", provider=payment.provider)
-        return
+        return True
     outcome = provider.find(payment.idempotency_key)
     if outcome is None:
         # The process died before it asked. Should it be alive after all and ask now,
         # its success comes too late and is given back.
         outcome = Outcome(OutcomeStatus.NOT_SENT, failure_code=NEVER_SENT)
     finalize_payment(payment_id=payment.pk, outcome=outcome, now=now)
+    return outcome.status is not OutcomeStatus.UNKNOWN
 
 
 def _sale(order: Order) -> dict[str, Any]:

@@ -1,3 +1,4 @@
+import time
 from datetime import timedelta
 from uuid import uuid4
 
@@ -7,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from catalog.models import Price, Product
+from core.locking import sole_run
 from core.models import IdempotencyRecord, OutboxEvent
 from inventory.models import Reservation, Stock
 from orders import services
@@ -14,6 +16,7 @@ from orders.models import Cart, Order, Payment
 from orders.payments.provider import Outcome, OutcomeStatus
 from orders.selectors import Viewer
 from orders.serializers import OrderSerializer
+from orders.services import _paying
 from orders.services._placing import claim_order
 from orders.tests.factories import ADDRESS, make_goods, make_shipping_option
 from orders.tests.simulating import SilentProvider
@@ -426,6 +429,37 @@ def test_settle_payments_asks_again_later_and_less_often(api, silent):
     asked = [services.settle_payments(now=moment) for moment in moments]
 
     assert asked == [1, 0, 1, 0, 1]
+
+
+def test_settle_payments_leaves_off_a_provider_that_is_silent(api, silent):
+    for _ in range(4):
+        check_out(api, ready_cart(api))
+    silent.found = Outcome(OutcomeStatus.UNKNOWN)
+
+    asked = [services.settle_payments(now=later()) for _ in range(3)]
+
+    assert asked == [3, 1, 0]
+
+
+def test_settle_payments_begins_nothing_once_its_time_is_over(api, silent, monkeypatch):
+    for _ in range(2):
+        check_out(api, ready_cart(api))
+    monkeypatch.setattr(_paying, "RUN_SECONDS", 0.1)
+    monkeypatch.setattr(silent, "find", lambda _: time.sleep(0.2) or CAPTURED)
+
+    asked = [services.settle_payments(now=later()) for _ in range(3)]
+
+    assert asked == [1, 1, 0]
+
+
+def test_settle_payments_runs_one_at_a_time(api, silent):
+    check_out(api, ready_cart(api))
+
+    with sole_run("orders.settle_payments"):
+        meanwhile = services.settle_payments(now=later())
+
+    assert meanwhile == 0
+    assert services.settle_payments(now=later()) == 1
 
 
 def test_settled_payment_is_not_asked_about_again(api):
