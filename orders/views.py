@@ -3,6 +3,7 @@ from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -103,6 +104,10 @@ class CartViewSet(ViewSetMixin, ApiView):
         cart_id = self.kwargs.get("cart_id")
         return f"cart:{cart_id}" if cart_id else super().idempotency_scope(request)
 
+    @extend_schema(
+        request=OpenCartSerializer,
+        responses={200: CartSerializer, 201: CartSerializer},
+    )
     def create(self, request: Request) -> Response:
         """Start a cart, with items if you like.
 
@@ -128,6 +133,7 @@ class CartViewSet(ViewSetMixin, ApiView):
             )
         )
 
+    @extend_schema(request=ChangeCartSerializer)
     def partial_update(self, request: Request, cart_id: UUID) -> Response:
         """Set the address, the e-mail address, the shipping option or a note."""
         return cart_response(
@@ -140,6 +146,7 @@ class CartViewSet(ViewSetMixin, ApiView):
             )
         )
 
+    @extend_schema(request=AddCartItemSerializer)
     def add_item(self, request: Request, cart_id: UUID) -> Response:
         """Add a variant; if it is there already, its line's quantity rises."""
         wanted = validated(AddCartItemSerializer, request)
@@ -154,6 +161,7 @@ class CartViewSet(ViewSetMixin, ApiView):
             )
         )
 
+    @extend_schema(request=ChangeCartItemSerializer)
     def change_item(self, request: Request, cart_id: UUID, item_id: UUID) -> Response:
         """Set a line's quantity, which also accepts its present price."""
         wanted = validated(ChangeCartItemSerializer, request)
@@ -168,6 +176,7 @@ class CartViewSet(ViewSetMixin, ApiView):
             )
         )
 
+    @extend_schema(responses={200: CartSerializer})
     def remove_item(self, request: Request, cart_id: UUID, item_id: UUID) -> Response:
         """Take a line out of the cart."""
         return cart_response(
@@ -187,6 +196,7 @@ class CartViewSet(ViewSetMixin, ApiView):
         )
         return Response({"results": ShippingOptionSerializer(options, many=True).data})
 
+    @extend_schema(request=None)
     def reserve(self, request: Request, cart_id: UUID) -> Response:
         """Hold the stock until ``reserved_until``; once more extends it, once."""
         return cart_response(
@@ -211,6 +221,7 @@ class OwnCartViewSet(ViewSetMixin, ApiView):
             selectors.get_open_cart(user_id=user.pk, now=timezone.now())
         )
 
+    @extend_schema(request=None)
     def claim(self, request: Request, cart_id: UUID) -> Response:
         """Make a guest's cart yours, merged into the one that you have."""
         return cart_response(
@@ -242,6 +253,10 @@ class CheckoutView(ApiView):
     def idempotency_scope(self, request: Request) -> str:  # noqa: ARG002 -- the base's signature
         return f"cart:{self.kwargs['cart_id']}"
 
+    @extend_schema(
+        request=CheckOutSerializer,
+        responses={201: PlacedOrderSerializer, 202: PlacedOrderSerializer},
+    )
     def post(self, request: Request, cart_id: UUID) -> Response:
         """Turn a cart into an order and pay it.
 
@@ -304,6 +319,7 @@ class OrderViewSet(ApiViewSet):
         )
         return Response({"results": TimelineEntrySerializer(entries, many=True).data})
 
+    @extend_schema(request=CancelOrderSerializer)
     def cancel(self, request: Request, number: str) -> Response:
         """Cancel an order: its goods go back, its money is given back."""
         wanted = validated(CancelOrderSerializer, request)

@@ -60,6 +60,8 @@ OPENAPI_EXAMPLES: dict[str, Any] = {
     "vendor": "Harbour Goods",
     "barcode": "4006381333931",
     "number": "SW-100001",
+    "provider": "simulated",
+    "method": "sim_ok",
     "warehouse": "main",
     "code": "main",
     "reason": "Counted by hand",
