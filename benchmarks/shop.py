@@ -102,7 +102,6 @@ def _production_environment(var: Path) -> dict[str, str]:
         "PAYMENT_SIMULATOR_URL": f"http://127.0.0.1:{_free_port()}",
         "LOG_LEVEL": "WARNING",
         "RATE_LIMIT_MODE": "off",
-        "LOAD_SHEDDING_MODE": "off",
     }
 
 

@@ -63,7 +63,6 @@ def web_processes(simulator_url, application="config.wsgi:application"):
         "PAYMENT_SIMULATOR_URL": simulator_url,
         "DJANGO_SETTINGS_MODULE": "config.settings.test",
         "RATE_LIMIT_MODE": "off",
-        "LOAD_SHEDDING_MODE": "off",
         "LOG_LEVEL": "WARNING",
     }
     command = [
