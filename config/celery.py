@@ -6,7 +6,8 @@ from celery.beat import Scheduler
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
+# Forgetting the variable must not open a shop that has the published key.
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 app = Celery("shopwright")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

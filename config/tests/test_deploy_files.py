@@ -1,8 +1,10 @@
 """What can't be run here is read: the files that other machines run the shop from."""
 
 import ast
+import os
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -235,3 +237,22 @@ def test_supported_python_is_said_once():
     assert project["requires-python"] == ">=" + ".".join(
         map(str, install.OLDEST_PYTHON)
     )
+
+
+@pytest.mark.parametrize("module", ["wsgi", "asgi", "celery"])
+def test_a_server_without_settings_is_production(module):
+    told = f"import config.{module}; from django.conf import settings; settings.DEBUG"
+    kept = ("PATH", "HOME", "LANG")
+
+    finished = subprocess.run(
+        [sys.executable, "-c", told],
+        cwd=ROOT,
+        env={name: os.environ[name] for name in kept if name in os.environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert finished.returncode == 1
+    assert "DATABASE_URL must be set in production." in finished.stderr
