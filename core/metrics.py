@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from core import outbox
 from core.exceptions import NotAuthenticatedError
+from core.invariants import InvariantCollector
 from core.protection.counters import LimitCollector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -41,6 +42,7 @@ class OutboxCollector(Collector):
 registry = CollectorRegistry()
 registry.register(OutboxCollector())
 registry.register(LimitCollector())
+registry.register(InvariantCollector())
 
 
 def metrics(request: HttpRequest) -> HttpResponse:

@@ -13,6 +13,7 @@ ROUTES = {
     # It waits for providers, and nothing that is critical may wait for it.
     "orders.tasks.settle_payments": {"queue": "default"},
     "catalog.tasks.run_import": {"queue": "bulk"},
+    "orders.tasks.check_ledger": {"queue": "bulk"},
 }
 
 # Everything that happens by itself: task → seconds between two runs. Each is a sweep
@@ -26,6 +27,7 @@ SCHEDULE = {
     "inventory.tasks.sweep_reservations": 30,
     "orders.tasks.settle_payments": 5,
     "catalog.tasks.resume_imports": 30,
+    "orders.tasks.check_ledger": 10 * 60,
 }
 
 BROKER_OPTIONS = {

@@ -17,6 +17,7 @@ from orders.selectors._carts import (
     shipping_options_for,
 )
 from orders.selectors._ledger import (
+    INVARIANTS,
     Violation,
     ledger_violations,
     provider_violations,
@@ -41,6 +42,7 @@ from orders.selectors._sales import DailySales, daily_sales, latest_orders
 
 __all__ = [
     "ADVISORY_PROBLEMS",
+    "INVARIANTS",
     "DailySales",
     "OrderDetail",
     "OrderSummary",

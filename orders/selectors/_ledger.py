@@ -283,6 +283,9 @@ QUERIES: Sequence[tuple[str, str]] = (
 )
 
 
+INVARIANTS = sorted({invariant for invariant, _ in QUERIES})
+
+
 def ledger_violations(*, now: datetime) -> list[Violation]:
     """Return every row of the whole shop that breaks an invariant of the ledgers."""
     found = [

@@ -9,6 +9,7 @@ from orders.services._carts import (
     remove_cart_item,
     reserve_cart,
 )
+from orders.services._checking import check_ledger
 from orders.services._paying import (
     finalize_payment,
     reverse_payment,
@@ -22,6 +23,7 @@ __all__ = [
     "cancel_order",
     "change_cart",
     "change_cart_item",
+    "check_ledger",
     "check_out",
     "claim_cart",
     "finalize_payment",

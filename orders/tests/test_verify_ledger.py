@@ -12,6 +12,7 @@ from core.ids import uuid7
 from core.tests.delivery import deliver_all
 from inventory.models import Stock
 from orders.models import Order, Payment
+from orders.tasks import check_ledger
 from orders.tests.factories import make_goods
 from orders.tests.test_checkout import check_out, claim_payment, ready_cart
 from orders.tests.test_orders_api import cancel, place
@@ -222,3 +223,28 @@ def test_broken_order_constraint_is_named(api):
     Order.objects.update(total_amount=1)
 
     assert any(line.startswith("I8 order SW") for line in verify())
+
+
+def gauges(api):
+    lines = api.get("/metrics").content.decode().splitlines()
+    return dict(
+        line.removeprefix("shopwright_invariant_violations").split()
+        for line in lines
+        if line.startswith("shopwright_invariant_violations{")
+    )
+
+
+def test_periodic_check_leaves_counts_for_metrics_and_logs_what_is_broken(api, caplog):
+    place(api)
+    deliver_all()
+
+    check_ledger()
+    before, silence = gauges(api), caplog.records[:]
+    tamper("UPDATE orders_order SET status = 'completed'")
+    check_ledger()
+
+    assert set(before.values()) == {"0.0"}
+    assert [r for r in silence if r.levelname == "ERROR"] == []
+    assert gauges(api) == before | {'{invariant="I11"}': "1.0"}
+    [told] = [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]
+    assert told.startswith("1 rows break the ledger (I11: 1); the first is order ")
