@@ -2,6 +2,7 @@ from inventory.services._adjusting import adjust_stock, set_counted_in_bulk
 from inventory.services._closing import (
     consume_stock,
     expire_reservations,
+    release_holds,
     release_stock,
     return_stock,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "consume_stock",
     "create_warehouse",
     "expire_reservations",
+    "release_holds",
     "release_stock",
     "reserve_stock",
     "return_stock",

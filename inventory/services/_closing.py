@@ -29,7 +29,7 @@ def consume_stock(*, reference: UUID, now: datetime) -> None:
 
     :raises ReservationLostError: if the hold expired or was released; nothing changed.
     """
-    rows = lock_stock_of(reference, now=now)
+    rows = lock_stock_of([reference], now=now)
     known = list(Reservation.objects.filter(reference=reference))
     holds = [hold for hold in known if hold.state == State.ACTIVE]
     if not holds and any(hold.state == State.CONSUMED for hold in known):
@@ -44,11 +44,20 @@ def consume_stock(*, reference: UUID, now: datetime) -> None:
     record(_ship(shipped, now=now), rows=rows, now=now)
 
 
-@transaction.atomic
 def release_stock(*, reference: UUID, now: datetime, reason: str = "") -> None:
     """Give back what is still held. Nothing held: nothing happens."""
-    rows = lock_stock_of(reference, now=now)
-    entries = close_released(reference, now=now)
+    release_holds(references=[reference], now=now, reason=reason)
+
+
+@transaction.atomic
+def release_holds(
+    *, references: Collection[UUID], now: datetime, reason: str = ""
+) -> None:
+    """Release what several references hold, with one lock: a transaction has no two."""
+    if not references:
+        return
+    rows = lock_stock_of(references, now=now)
+    entries = close_released(references, now=now)
     record(entries, rows=rows, now=now, reason=reason)
 
 
@@ -60,7 +69,7 @@ def return_stock(
 
     Nothing consumed: nothing happens.
     """
-    rows = lock_stock_of(reference, now=now)
+    rows = lock_stock_of([reference], now=now)
     known = Reservation.objects.filter(reference=reference)
     waiting = list(known.waiting())
     entries = _free(waiting, State.RELEASED, Movement.Kind.RELEASED, now=now)
@@ -106,9 +115,9 @@ def close_expired(rows: Iterable[LockedStock], *, now: datetime) -> list[Entry]:
     return _free(holds, State.EXPIRED, Movement.Kind.EXPIRED, now=now)
 
 
-def close_released(reference: UUID, *, now: datetime) -> list[Entry]:
+def close_released(references: Collection[UUID], *, now: datetime) -> list[Entry]:
     """Release what is held on locked rows; the entries are the caller's to record."""
-    holds = list(Reservation.objects.filter(reference=reference).active())
+    holds = list(Reservation.objects.filter(reference__in=references).active())
     return _free(holds, State.RELEASED, Movement.Kind.RELEASED, now=now)
 
 

@@ -44,12 +44,12 @@ WHERE {condition}
 ORDER BY stock.id
 """
 OF_VARIANTS = "stock.variant_id = ANY(%s)"
-OF_REFERENCE = """
+OF_REFERENCES = """
 stock.variant_id IN (
     SELECT holding.variant_id
     FROM inventory_reservation AS held
     JOIN inventory_stock AS holding ON holding.id = held.stock_id
-    WHERE held.reference = %s
+    WHERE held.reference = ANY(%s)
 )
 """
 
@@ -156,14 +156,12 @@ def lock_stock(*, variant_ids: Collection[UUID], now: datetime) -> list[LockedSt
     return _lock(OF_VARIANTS, list(variant_ids), now=now)
 
 
-def lock_stock_of(reference: UUID, *, now: datetime) -> list[LockedStock]:
-    """Lock likewise for the variants that the reference ever held."""
-    return _lock(OF_REFERENCE, reference, now=now)
+def lock_stock_of(references: Collection[UUID], *, now: datetime) -> list[LockedStock]:
+    """Lock likewise for the variants that any of the references ever held."""
+    return _lock(OF_REFERENCES, list(references), now=now)
 
 
-def _lock(
-    condition: str, given: UUID | list[UUID], *, now: datetime
-) -> list[LockedStock]:
+def _lock(condition: str, given: list[UUID], *, now: datetime) -> list[LockedStock]:
     with lock_wait(), prepared_cursor() as cursor:
         cursor.execute(LOCK_ROWS.format(condition=condition) + LOCK, [now, given])
         return [LockedStock(*row) for row in cursor.fetchall()]

@@ -51,7 +51,7 @@ def reserve_stock(
     rows = lock_stock(variant_ids={*demand, *given_up}, now=now)
     entries = close_expired(rows, now=now)
     if given_up and replacing is not None:
-        entries += close_released(replacing, now=now)
+        entries += close_released([replacing], now=now)
     shares = _allocate(demand, _after(rows, entries))
     entries += [
         Entry(

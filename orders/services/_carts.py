@@ -32,6 +32,7 @@ from orders.selectors import PricedCart
 
 # One hold, and one extension of it.
 MAX_HOLDS = 2
+_CHANGED = "The cart was changed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def _join_open_cart(
     cart = _locked(carts).first()
     if cart is None:
         return None
-    give_up_hold(cart, now)
+    _give_up_hold(cart, now)
     items = selectors.items_of(cart)
     if currency and currency != cart.currency:
         cart.currency = currency
@@ -134,7 +135,7 @@ def add_cart_item(
     :raises QuantityTooHighError, VariantUnavailableError, InsufficientStockError:
     """
     cart, items = _open_for_change(cart_id, shopper, expected_version)
-    give_up_hold(cart, now)
+    _give_up_hold(cart, now)
     quantities = {variant_id: quantity}
     _add_quantities(cart, items, quantities, now)
     priced = _priced_with(cart, items, changed=quantities, now=now)
@@ -159,7 +160,7 @@ def change_cart_item(
     """
     cart, items = _open_for_change(cart_id, shopper, expected_version)
     line = _line(items, item_id)
-    give_up_hold(cart, now)
+    _give_up_hold(cart, now)
     line.quantity = quantity
     changed = {line.variant_id: quantity}
     priced = _priced_with(cart, items, changed=changed, now=now)
@@ -178,7 +179,7 @@ def remove_cart_item(
 ) -> PricedCart:
     cart, items = _open_for_change(cart_id, shopper, expected_version)
     line = _line(items, item_id)
-    give_up_hold(cart, now)
+    _give_up_hold(cart, now)
     CartItem.objects.filter(pk=item_id).delete()
     items.remove(line)
     return _touched(selectors.price_cart(cart, items, now=now), now)
@@ -282,7 +283,11 @@ def _claim(cart_id: UUID, shopper: Shopper, now: datetime) -> PricedCart:
             raise CartNotFoundError
         return selectors.get_cart(cart_id=target.pk, user_id=shopper.user_id, now=now)
     if guest.user_id is None and target is not None:
-        merge_carts(source=guest, target=target, now=now)
+        inventory_services.release_holds(
+            references=merge_carts(source=guest, target=target, now=now),
+            now=now,
+            reason=_CHANGED,
+        )
         return selectors.get_cart(cart_id=target.pk, user_id=shopper.user_id, now=now)
     guest = reachable.get()
     guest.user_id = shopper.user_id
@@ -291,10 +296,12 @@ def _claim(cart_id: UUID, shopper: Shopper, now: datetime) -> PricedCart:
     return _touched(priced, now, "user", "email")
 
 
-def merge_carts(*, source: Cart, target: Cart, now: datetime) -> None:
-    """Move what is in one locked open cart into another."""
-    give_up_hold(source, now)
-    give_up_hold(target, now)
+def merge_carts(*, source: Cart, target: Cart, now: datetime) -> list[UUID]:
+    """Move what is in one locked open cart into another.
+
+    Returns the holds that both give up, for the caller to release with one lock.
+    """
+    given_up = [*_drop_hold(source, now), *_drop_hold(target, now)]
     items = selectors.items_of(target)
     brought = selectors.demand_of(selectors.items_of(source))
     _add_quantities(target, items, brought, now, is_capped=True)
@@ -320,6 +327,7 @@ def merge_carts(*, source: Cart, target: Cart, now: datetime) -> None:
     )
     source.state, source.merged_into = Cart.State.MERGED, target
     _save_touched(source, now, "state", "merged_into")
+    return given_up
 
 
 def lock_cart(cart_id: UUID, shopper: Shopper) -> Cart:
@@ -497,12 +505,17 @@ def _choose_rate(cart: Cart, option_id: UUID | None) -> ShippingOption | None:
     return rate.option if rate else None
 
 
-def give_up_hold(cart: Cart, now: datetime) -> None:
-    if cart.hold_reference is not None and cart.is_held(now):
-        inventory_services.release_stock(
-            reference=cart.hold_reference, now=now, reason="The cart was changed."
-        )
+def _give_up_hold(cart: Cart, now: datetime) -> None:
+    inventory_services.release_holds(
+        references=_drop_hold(cart, now), now=now, reason=_CHANGED
+    )
+
+
+def _drop_hold(cart: Cart, now: datetime) -> list[UUID]:
+    """Forget the cart's hold, and return it if there is still something to release."""
+    is_held, reference = cart.is_held(now), cart.hold_reference
     cart.hold_reference = None
+    return [reference] if reference is not None and is_held else []
 
 
 def _touched(priced: PricedCart, now: datetime, *fields: str) -> PricedCart:

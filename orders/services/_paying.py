@@ -183,8 +183,9 @@ def _settle_failure(payment_id: UUID, outcome: Outcome, now: datetime) -> Paymen
             now=now,
             message=f"The payment failed: {payment.failure_code}."[:255],
         )
+    given_up: list[UUID] = []
     if order.status == Order.Status.OPEN:
-        _reopen_cart(order, carts, now)
+        given_up = _reopen_cart(order, carts, now)
     publish(
         PaymentFailed(
             order_id=order.pk,
@@ -194,8 +195,8 @@ def _settle_failure(payment_id: UUID, outcome: Outcome, now: datetime) -> Paymen
             failure_code=payment.failure_code,
         )
     )
-    inventory_services.release_stock(
-        reference=payment.pk, now=now, reason="The payment failed."
+    inventory_services.release_holds(
+        references=[payment.pk, *given_up], now=now, reason="The payment failed."
     )
     return payment
 
@@ -213,18 +214,19 @@ def _lock_carts(payment_id: UUID) -> list[Cart]:
         return list(carts.order_by("pk"))
 
 
-def _reopen_cart(order: Order, carts: list[Cart], now: datetime) -> None:
+def _reopen_cart(order: Order, carts: list[Cart], now: datetime) -> list[UUID]:
+    """Open the order's cart again; return the holds that this gives up."""
     cart = next(cart for cart in carts if cart.pk == order.cart_id)
     if cart.state != Cart.State.CHECKED_OUT:
-        return
+        return []
     other = next((other for other in carts if other.pk != cart.pk), None)
     if other is not None and other.user_id == cart.user_id:
-        merge_carts(source=cart, target=other, now=now)
-        return
+        return merge_carts(source=cart, target=other, now=now)
     cart.state = Cart.State.OPEN
     cart.version += 1
     cart.updated_at = now
     cart.save(update_fields=["state", "version", "updated_at"])
+    return []
 
 
 def reverse_payment(*, payment_id: UUID, now: datetime) -> bool:

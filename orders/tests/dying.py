@@ -37,7 +37,7 @@ def arm(step):
         "before the provider is asked": (SimulatedProvider, "authorize", lambda _: die),
         "before the answer arrives": (SimulatedProvider, "authorize", dying_after),
         "before success commits": (inventory_services, "consume_stock", dying_after),
-        "before failure commits": (inventory_services, "release_stock", dying_after),
+        "before failure commits": (inventory_services, "release_holds", dying_after),
         "before the answer is kept": (idempotency, "_stored", lambda _: die),
         "before anything is answered": (_placing, "finalize_payment", dying_after),
         "after the sweeper asked": (SimulatedProvider, "find", dying_after),

@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 from core.tests.delivery import deliver_all
 from core.tests.racing import race
 from inventory.models import Stock
+from inventory.services import _closing
 from orders import selectors, services
 from orders.exceptions import OrderNotCancelableError
 from orders.models import Cart, Order, Payment, PaymentEvent
@@ -237,6 +238,68 @@ def test_failure_while_the_owner_opens_another_cart_loses_no_line(
     own = client.get("/api/v1/me/cart").json()
     assert {line["variant"]["sku"] for line in own["items"]} == {mug.sku, cap.sku}
     assert Cart.objects.filter(state="open").count() == 1
+
+
+@pytest.fixture
+def _slow_locks(monkeypatch):
+    """Leave whoever locks twice the time to meet another."""
+    lock_stock_of = _closing.lock_stock_of
+
+    def lock_slowly(*args, **kwargs):
+        rows = lock_stock_of(*args, **kwargs)
+        time.sleep(0.3)
+        return rows
+
+    monkeypatch.setattr(_closing, "lock_stock_of", lock_slowly)
+
+
+def held_cart_of(client, variant):
+    cart = cart_of(client, (variant, 1))
+    response = client.post(f"/api/v1/carts/{cart['id']}/reserve", {}, format="json")
+    assert response.status_code == 200, response.content
+    return cart
+
+
+@pytest.mark.usefixtures("_slow_locks")
+def test_held_carts_merged_crosswise_do_not_deadlock(api, api_as, customer, stranger):
+    mug, cap = make_goods(), make_goods()
+    claims = []
+    for user, brought, owned in ((customer, mug, cap), (stranger, cap, mug)):
+        guest = held_cart_of(api, brought)
+        held_cart_of(api_as(user), owned)
+        claims.append(
+            partial(
+                services.claim_cart,
+                cart_id=UUID(guest["id"]),
+                shopper=Shopper(user_id=user.pk),
+                now=timezone.now(),
+            )
+        )
+
+    results = race(claims)
+
+    assert not [result for result in results if isinstance(result, Exception)]
+    assert {stock.reserved for stock in Stock.objects.all()} == {0}
+
+
+@pytest.mark.usefixtures("_slow_locks")
+def test_failures_that_reopen_into_held_carts_do_not_deadlock(
+    api_as, customer, stranger, silent
+):
+    mug, cap = make_goods(), make_goods()
+    declined = Outcome(OutcomeStatus.DECLINED, reference="x", failure_code="no")
+    failures = []
+    for user, bought, wanted in ((customer, mug, cap), (stranger, cap, mug)):
+        payment = claim_payment(
+            ready_cart(api_as(user), (bought, 1)), shopper=Shopper(user_id=user.pk)
+        )
+        held_cart_of(api_as(user), wanted)
+        failures.append(partial(finalize, payment, declined))
+
+    results = race(failures)
+
+    assert not [result for result in results if isinstance(result, Exception)]
+    assert {stock.reserved for stock in Stock.objects.all()} == {0}
 
 
 def cart_of_or_joined(client, variant):
