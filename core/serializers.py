@@ -109,16 +109,25 @@ class BoundedIntegerField(serializers.IntegerField):
         super().__init__(**kwargs)
 
 
-class BoundedJSONField(serializers.DictField):
-    """A flat object of short texts, for a client's own remarks."""
+class BoundedDictField(serializers.DictField):
+    """An object whose members are the client's, and at most ``max_members`` of them."""
 
     default_error_messages = {"too_many": "At most {limit} members."}
 
-    def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("child", serializers.CharField(max_length=_MAX_METADATA_TEXT))
+    def __init__(self, *, max_members: int, **kwargs: Any) -> None:
+        self.max_members = max_members
         super().__init__(**kwargs)
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        if isinstance(data, Mapping) and len(data) > MAX_METADATA_MEMBERS:
-            self.fail("too_many", limit=MAX_METADATA_MEMBERS)
+        if isinstance(data, Mapping) and len(data) > self.max_members:
+            self.fail("too_many", limit=self.max_members)
         return super().to_internal_value(data)
+
+
+class BoundedJSONField(BoundedDictField):
+    """A flat object of short texts, for a client's own remarks."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("child", serializers.CharField(max_length=_MAX_METADATA_TEXT))
+        kwargs.setdefault("max_members", MAX_METADATA_MEMBERS)
+        super().__init__(**kwargs)

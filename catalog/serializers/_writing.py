@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from catalog import constants
 from catalog.models import Attribute, require_indexable
-from core.serializers import MoneyField, StrictSerializer
+from core.serializers import BoundedDictField, MoneyField, StrictSerializer
 
 if TYPE_CHECKING:
     from core.money import Money
@@ -136,7 +136,9 @@ class WriteOptionSerializer(StrictSerializer):
 class WriteVariantSerializer(StrictSerializer):
     sku = _text(255)
     barcode = _text(255)
-    options = serializers.DictField(child=_option_value(), required=False)
+    options = BoundedDictField(
+        child=_option_value(), max_members=constants.MAX_OPTIONS, required=False
+    )
     weight_grams = serializers.IntegerField(
         min_value=0, max_value=MAX_WEIGHT_GRAMS, required=False, allow_null=True
     )

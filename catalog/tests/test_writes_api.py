@@ -6,7 +6,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
-from catalog.constants import MAX_CATEGORY_DEPTH
+from catalog.constants import MAX_CATEGORY_DEPTH, MAX_OPTIONS
 from catalog.models import (
     Attribute,
     AttributeValue,
@@ -717,6 +717,19 @@ def test_variant_keeps_sku_and_options_to_itself(manager):
     assert refused(change(options={})) == (422, "options_mismatch")
     assert refused(change(image_id=str(small.pk))) == (422, "unknown_reference")
     assert change(sku="").json()["sku"] is None
+
+
+def test_variant_has_no_more_options_than_a_product_can(manager):
+    product = make_product()
+
+    response = manager.post(
+        f"{API}/products/{product.pk}/variants",
+        {"options": {f"Option {n}": "x" for n in range(MAX_OPTIONS + 1)}},
+        format="json",
+    )
+
+    assert response.status_code == 422
+    assert pointers(response) == [("#/options", "too_many")]
 
 
 def test_variant_of_a_draft_is_hidden(api, manager):
