@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from rest_framework import serializers
 
-from core.serializers import StrictSerializer
+from catalog.serializers._writing import EntriesField, ScalarField
+from core.serializers import BoundedDictField, StrictSerializer
 
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("accounts", "catalog", "inventory", "orders", "notifications")
@@ -208,29 +209,57 @@ def strict_serializers():
             yield pytest.param(serializer, id=serializer.__qualname__)
 
 
+# Fields whose own parsing bounds what comes in: a word of a fixed list, an instant, an id.
+BOUNDED = (
+    serializers.BooleanField,
+    serializers.ChoiceField,
+    serializers.DateField,
+    serializers.DateTimeField,
+    serializers.UUIDField,
+    # What takes the file bounds it.
+    serializers.FileField,
+    # The attribute that it states bounds it.
+    ScalarField,
+)
+
+
 @pytest.mark.parametrize("serializer", [*strict_serializers()])
 def test_input_is_bounded(serializer):
-    unbounded = [
-        f"{name}: {bound}"
-        for name, field in serializer().fields.items()
-        if not field.read_only
-        for bound in missing_bounds(field)
-    ]
-
-    assert unbounded == []
+    assert [*missing_bounds(serializer())] == []
 
 
-def missing_bounds(field):
-    if isinstance(field, serializers.CharField) and field.max_length is None:
-        yield "max_length"
-    if isinstance(field, serializers.IntegerField | serializers.DecimalField):
-        yield from (b for b in ("min_value", "max_value") if getattr(field, b) is None)
-    if isinstance(field, serializers.ListField):
-        if field.max_length is None:
-            yield "max_length"
-        yield from missing_bounds(field.child)
-    if isinstance(field, serializers.ListSerializer) and field.max_length is None:
-        yield "max_length"
+def missing_bounds(field, name=""):
+    """Name what lets a field, or one inside it, grow without end."""
+    bounds = bounds_of(field)
+    if bounds is None:
+        yield f"{name}: {type(field).__name__} is not known to be bounded"
+        return
+    yield from (f"{name}: {bound}" for bound in bounds if getattr(field, bound) is None)
+    if isinstance(field, serializers.Serializer):
+        for member in field.fields.values():
+            if not member.read_only:
+                yield from missing_bounds(member, f"{name}.{member.field_name}")
+    elif child := getattr(field, "child", None):
+        yield from missing_bounds(child, f"{name}[]")
+
+
+def bounds_of(field):
+    """Name the limits that a field of this type has to have, None where we don't know."""
+    match field:
+        case serializers.Serializer():
+            return ()
+        case (
+            serializers.CharField()
+            | serializers.ListField()
+            | serializers.ListSerializer()
+        ):
+            return ("max_length",)
+        case serializers.IntegerField() | serializers.DecimalField():
+            return ("min_value", "max_value")
+        case BoundedDictField():
+            return ("max_members",)
+        case _:
+            return () if isinstance(field, BOUNDED) else None
 
 
 # Each rule is tried on code that breaks it, or a typo would let everything through.
@@ -268,8 +297,27 @@ def test_a_rule_catches_what_breaks_it(tmp_path, monkeypatch, rule, source):
         rule(broken)
 
 
-def test_an_unbounded_field_is_caught():
-    numbers = serializers.ListField(child=serializers.IntegerField())
+class Entry(serializers.Serializer):
+    text = serializers.CharField()
 
-    assert [*missing_bounds(serializers.CharField())] == ["max_length"]
-    assert [*missing_bounds(numbers)] == ["max_length", "min_value", "max_value"]
+
+@pytest.mark.parametrize(
+    ("field", "missing"),
+    [
+        (serializers.CharField(), [": max_length"]),
+        (
+            serializers.ListField(child=serializers.IntegerField()),
+            [": max_length", "[]: min_value", "[]: max_value"],
+        ),
+        (Entry(many=True), [": max_length", "[].text: max_length"]),
+        (EntriesField(Entry, max_length=1), ["[].text: max_length"]),
+        (
+            BoundedDictField(child=serializers.CharField(), max_members=1),
+            ["[]: max_length"],
+        ),
+        (serializers.DictField(), [": DictField is not known to be bounded"]),
+        (serializers.JSONField(), [": JSONField is not known to be bounded"]),
+    ],
+)
+def test_an_unbounded_field_is_caught(field, missing):
+    assert [*missing_bounds(field)] == missing
