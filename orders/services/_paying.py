@@ -144,6 +144,9 @@ def _settle_unwanted(payment_id: UUID, outcome: Outcome, now: datetime) -> Payme
                 was_placed=False,
             )
         )
+    inventory_services.release_stock(
+        reference=payment.pk, now=now, reason="The payment came too late."
+    )
     return _keep_for_reversal(payment, outcome, now)
 
 

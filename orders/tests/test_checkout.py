@@ -530,7 +530,9 @@ def test_success_after_the_hold_expired_cancels_the_order_and_is_given_back(
     payment.refresh_from_db()
     assert (order.status, order.payment_status) == ("canceled", "voided")
     assert payment.status == "refunded"
-    assert Stock.objects.get(variant=mug).on_hand == 2
+    stock = Stock.objects.get(variant=mug)
+    assert (stock.on_hand, stock.reserved) == (2, 0)
+    assert not Reservation.objects.active().exists()
     assert "orders.order_placed" not in event_names()
 
 
