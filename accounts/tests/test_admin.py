@@ -1,5 +1,7 @@
+from uuid import uuid4
+
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 
 from accounts.models import User
 from accounts.tests.factories import PASSWORD, make_user
@@ -42,9 +44,21 @@ def edit(client, user, **changes):
     return client.post(f"{USERS}{user.pk}/change/", form | changes)
 
 
-@pytest.mark.parametrize("address", [USERS, "/admin/auth/group/"])
-def test_a_list_costs_the_same_for_any_number_of_rows(boss, address):
-    assert_cost_is_flat(boss, address, lambda: make_user(roles=("support", "customer")))
+def make_group():
+    group = Group.objects.create(name=str(uuid4()))
+    group.permissions.set(Permission.objects.all()[:3])
+    group.user_set.add(make_user())
+
+
+@pytest.mark.parametrize(
+    ("address", "make_row"),
+    [
+        (USERS, lambda: make_user(roles=("support", "customer"))),
+        ("/admin/auth/group/", make_group),
+    ],
+)
+def test_a_list_costs_the_same_for_any_number_of_rows(boss, address, make_row):
+    assert_cost_is_flat(boss, address, make_row)
 
 
 def test_people_are_found_by_address_and_role(boss):
