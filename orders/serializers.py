@@ -12,7 +12,6 @@ from core.serializers import (
     StrictSerializer,
 )
 from orders.models import Order, OrderLine, Payment
-from orders.payments.registry import offered_providers
 from orders.selectors import (
     OrderDetail,
     PricedCart,
@@ -129,11 +128,13 @@ class CartProblemSerializer(serializers.Serializer[Any]):
 
 
 class PaymentChoiceSerializer(StrictSerializer):
+    """The context's ``offered`` are the providers to choose from, by code."""
+
     provider = serializers.CharField(max_length=32)
     method = serializers.CharField(max_length=64)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        provider = offered_providers().get(attrs["provider"])
+        provider = self.context["offered"].get(attrs["provider"])
         if provider is None:
             raise serializers.ValidationError(
                 {"provider": "The shop doesn't offer this provider."},

@@ -38,6 +38,7 @@ from orders.exceptions import (
 )
 from orders.filters import ORDER_FILTERS, filter_orders
 from orders.models import Order
+from orders.payments.registry import offered_providers
 from orders.selectors import Viewer
 from orders.serializers import (
     AddCartItemSerializer,
@@ -70,8 +71,10 @@ def shopper_of(request: Request) -> Shopper:
     return Shopper(user_id=user.pk, email=user.email)
 
 
-def validated(serializer: type[StrictSerializer], request: Request) -> dict[str, Any]:
-    data = serializer(data=request.data)
+def validated(
+    serializer: type[StrictSerializer], request: Request, **context: Any
+) -> dict[str, Any]:
+    data = serializer(data=request.data, context=context)
     data.is_valid(raise_exception=True)
     values: dict[str, Any] = data.validated_data
     return values
@@ -262,7 +265,7 @@ class CheckoutView(ApiView):
 
         202 when the payment's outcome isn't known yet: read the order again later.
         """
-        wanted = validated(CheckOutSerializer, request)
+        wanted = validated(CheckOutSerializer, request, offered=offered_providers())
         placed = services.check_out(
             cart_id=cart_id,
             shopper=shopper_of(request),
