@@ -9,8 +9,10 @@ from django.http import HttpRequest
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from accounts import services
+from accounts.constants import Role
 from accounts.models import User
 from accounts.selectors import role_names
+from core import audit
 from core.administration import ModelAdmin
 
 admin.site.unregister(Group)
@@ -86,6 +88,8 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # not g
 
 @admin.register(Group)
 class RoleAdmin(DjangoGroupAdmin, ModelAdmin):
+    """The roles that the code names stay; what each may do is the shop's to say."""
+
     list_display = ("name", "people")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
@@ -94,3 +98,46 @@ class RoleAdmin(DjangoGroupAdmin, ModelAdmin):
     @admin.display(description="People", ordering="people_count")
     def people(self, group: Any) -> int:
         return int(group.people_count)
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Group | None = None
+    ) -> tuple[str, ...]:
+        fields = tuple(super().get_readonly_fields(request, obj))
+        return (*fields, "name") if _is_built_in(obj) else fields
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: Group | None = None
+    ) -> bool:
+        may = super().has_delete_permission(request, obj)
+        return may and not _is_built_in(obj)
+
+    def save_related(
+        self,
+        request: HttpRequest,
+        form: Any,
+        formsets: Any,
+        change: bool,  # noqa: FBT001 -- Django's signature
+    ) -> None:
+        before = _codenames(form.instance)
+        super().save_related(request, form, formsets, change)
+        after = _codenames(form.instance)
+        if after != before:
+            audit.record(
+                form.instance,
+                "role_permissions_changed",
+                before={"permissions": before},
+                after={"permissions": after},
+                actor_id=request.user.pk,
+            )
+
+
+def _is_built_in(role: Group | None) -> bool:
+    return role is not None and role.name in set(Role)
+
+
+def _codenames(role: Group) -> list[str]:
+    rows = role.permissions.order_by("content_type__app_label", "codename")
+    return [
+        f"{app}.{name}"
+        for app, name in rows.values_list("content_type__app_label", "codename")
+    ]

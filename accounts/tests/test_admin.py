@@ -150,3 +150,26 @@ def test_a_role_sees_people_only_with_the_permission(client, role, status):
     client.force_login(make_user(roles=(role,)))
 
     assert client.get(USERS).status_code == status
+
+
+def test_a_built_in_role_keeps_its_name_and_stays(boss):
+    role = Group.objects.get(name="support")
+    address = f"/admin/auth/group/{role.pk}"
+
+    changed = boss.post(f"{address}/change/", {"name": "other", "permissions": []})
+    deleted = boss.post(f"{address}/delete/", {"post": "yes"})
+
+    assert (changed.status_code, deleted.status_code) == (302, 403)
+    role.refresh_from_db()
+    assert role.name == "support"
+    entry = AuditEntry.objects.get(action="role_permissions_changed")
+    assert "orders.view_order" in entry.before["permissions"]
+    assert entry.after == {"permissions": []}
+
+
+def test_a_role_of_the_shops_own_is_deleted(boss):
+    role = Group.objects.create(name="florist")
+
+    boss.post(f"/admin/auth/group/{role.pk}/delete/", {"post": "yes"})
+
+    assert not Group.objects.filter(name="florist").exists()
