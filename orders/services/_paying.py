@@ -21,7 +21,6 @@ from orders.events import (
     PaymentFailed,
     PaymentReversalRequested,
 )
-from orders.exceptions import OrderTransitionError
 from orders.models import Cart, Order, Payment, PaymentEvent, TimelineEntry
 from orders.payments.provider import Outcome, OutcomeStatus
 from orders.payments.registry import offered_providers
@@ -51,6 +50,12 @@ _SUCCESSES = {
         Order.PaymentStatus.PAID,
         (PaymentEvent.Kind.AUTHORIZED, PaymentEvent.Kind.CAPTURED),
     ),
+}
+# What an order becomes when its own payment is given back.
+_GIVEN_BACK = {
+    Order.PaymentStatus.PENDING: Order.PaymentStatus.VOIDED,
+    Order.PaymentStatus.AUTHORIZED: Order.PaymentStatus.VOIDED,
+    Order.PaymentStatus.PAID: Order.PaymentStatus.REFUNDED,
 }
 
 
@@ -275,15 +280,19 @@ def _settle_reversal(payment_id: UUID, outcome: Outcome, now: datetime) -> None:
     )
     if not is_moved:
         return
-    try:
-        # The order's own money; what came too late never showed in its state.
-        to = Order.PaymentStatus.REFUNDED
-        if order.payment_status != Order.PaymentStatus.PAID:
-            to = Order.PaymentStatus.VOIDED
-        if order.status == Order.Status.CANCELED:
-            move_order(order, "payment_status", to, now=now)
-    except OrderTransitionError:
+    to = _GIVEN_BACK.get(Order.PaymentStatus(order.payment_status))
+    if to and order.status == Order.Status.CANCELED and _is_newest(payment):
+        move_order(order, "payment_status", to, now=now)
+    else:
         add_note(order, "The late payment was given back.", now=now)
+
+
+def _is_newest(payment: Payment) -> bool:
+    """Say whether the order's state speaks of this payment, not of a later attempt."""
+    later = Payment.objects.filter(
+        order=payment.order_id, generation__gt=payment.generation
+    )
+    return not later.exists()
 
 
 def add_note(

@@ -362,7 +362,7 @@ CAPTURED = Outcome(OutcomeStatus.CAPTURED, reference="sim_1")
 REFUSED = Outcome(OutcomeStatus.DECLINED, reference="sim_1", failure_code="stolen")
 
 
-def claim_payment(cart, shopper=None):
+def claim_payment(cart, shopper=None, key="k"):
     """Get a payment as a lost answer leaves it."""
     claim = claim_order(
         cart_id=cart["id"],
@@ -370,7 +370,7 @@ def claim_payment(cart, shopper=None):
         provider_code="simulated",
         method="sim_ok",
         expected_total=None,
-        checkout_key="k",
+        checkout_key=key,
         expected_version=None,
         now=timezone.now(),
     )
@@ -534,6 +534,24 @@ def test_success_after_the_hold_expired_cancels_the_order_and_is_given_back(
     assert (stock.on_hand, stock.reserved) == (2, 0)
     assert not Reservation.objects.active().exists()
     assert "orders.order_placed" not in event_names()
+
+
+def test_reversing_a_late_payment_leaves_the_order_to_the_one_that_paid(api, silent):
+    cart = ready_cart(api)
+    late = claim_payment(cart)
+    now = timezone.now()
+    services.finalize_payment(payment_id=late.pk, outcome=REFUSED, now=now)
+    paid = claim_payment(cart, key="another")
+    for payment in (paid, late):
+        services.finalize_payment(payment_id=payment.pk, outcome=CAPTURED, now=now)
+    cancel_meanwhile()
+
+    states = []
+    for payment in (late, paid):
+        services.reverse_payment(payment_id=payment.pk, now=now)
+        states.append(Order.objects.get().payment_status)
+
+    assert states == ["paid", "refunded"]
 
 
 def let_the_hold_expire():
