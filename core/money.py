@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
 from functools import cache
 
 from babel import Locale, UnknownLocaleError
@@ -107,12 +107,6 @@ def parse_money(text: str, currency: str) -> Money:
     if abs(minor) > MAX_AMOUNT:
         raise InvalidAmountError(f"{text!r} is too large.")
     return Money(int(minor), currency)
-
-
-def percentage_of(amount: int, percent: Decimal) -> int:
-    """Take a percentage of minor units, rounded once, half up."""
-    share = Decimal(amount) * percent / 100
-    return int(share.quantize(Decimal(1), rounding=ROUND_HALF_UP))
 
 
 def allocate(amount: int, weights: Sequence[int]) -> list[int]:

@@ -8,10 +8,6 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from core.countries import COUNTRIES
 from core.money import MAX_AMOUNT, Money, known_currencies
-from core.parsers import MAX_INTEGER
-
-MAX_METADATA_MEMBERS = 50
-_MAX_METADATA_TEXT = 500
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -94,21 +90,6 @@ class MoneyField(MoneySerializer):
     """Money as one member of a larger shape."""
 
 
-class SignedMoneySerializer(MoneySerializer):
-    """Money that may be owed instead: a discount, a correction."""
-
-    amount = serializers.IntegerField(min_value=-MAX_AMOUNT, max_value=MAX_AMOUNT)
-
-
-class BoundedIntegerField(serializers.IntegerField):
-    """A whole number that PostgreSQL's bigint holds, unless told narrower."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("min_value", -MAX_INTEGER - 1)
-        kwargs.setdefault("max_value", MAX_INTEGER)
-        super().__init__(**kwargs)
-
-
 class BoundedDictField(serializers.DictField):
     """An object whose members are the client's, and at most ``max_members`` of them."""
 
@@ -122,12 +103,3 @@ class BoundedDictField(serializers.DictField):
         if isinstance(data, Mapping) and len(data) > self.max_members:
             self.fail("too_many", limit=self.max_members)
         return super().to_internal_value(data)
-
-
-class BoundedJSONField(BoundedDictField):
-    """A flat object of short texts, for a client's own remarks."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("child", serializers.CharField(max_length=_MAX_METADATA_TEXT))
-        kwargs.setdefault("max_members", MAX_METADATA_MEMBERS)
-        super().__init__(**kwargs)

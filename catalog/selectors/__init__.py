@@ -21,7 +21,6 @@ from catalog.selectors._listing import (
 from catalog.selectors._pricing import (
     PricedVariant,
     get_priced_variants,
-    skus_by_variant_id,
     variant_exists,
     variant_ids_by_sku,
 )
@@ -56,7 +55,6 @@ __all__ = [
     "published_images",
     "published_variants",
     "search_cards",
-    "skus_by_variant_id",
     "variant_detail",
     "variant_exists",
     "variant_ids_by_sku",

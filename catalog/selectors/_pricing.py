@@ -74,9 +74,3 @@ def variant_ids_by_sku(skus: Collection[str]) -> dict[str, UUID]:
 
 def variant_exists(variant_id: UUID) -> bool:
     return Variant.objects.filter(pk=variant_id).exists()
-
-
-def skus_by_variant_id(variant_ids: Collection[UUID]) -> dict[UUID, str]:
-    """Return the SKUs of those variants that exist; an empty one where none was given."""
-    found = Variant.objects.filter(pk__in=list(variant_ids))
-    return dict(found.values_list("id", "sku"))

@@ -1,6 +1,5 @@
 from uuid import UUID
 
-import orjson
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
@@ -49,7 +48,6 @@ from core.pagination import (
     parse_flag,
     parse_limit,
 )
-from core.sparse import parse_member_names, select_members
 
 JSON = "application/json"
 CARD_EXAMPLE = {
@@ -232,19 +230,11 @@ class ProductView(CatalogView):
         examples=[SHOWN],
     )
     def get(self, request: Request, key: str) -> HttpResponse:
-        response = product_response(
+        return product_response(
             as_key(key),
             currency=parse_currency(request.GET),
             is_staff=self.is_staff(),
         )
-        if "fields" in request.GET:
-            self.reduce_bytes(request, response)
-        return response
-
-    def reduce_bytes(self, request: Request, response: HttpResponse) -> None:
-        names = parse_member_names(request.GET["fields"])
-        content = select_members(orjson.loads(response.content), names)
-        response.content = orjson.dumps(content)
 
     @extend_schema(
         summary="Change a product",

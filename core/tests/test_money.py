@@ -11,7 +11,6 @@ from core.money import (
     allocate,
     minor_unit_digits,
     parse_money,
-    percentage_of,
 )
 
 
@@ -58,11 +57,6 @@ def test_money_adds_and_multiplies_in_one_currency():
 
 def test_money_prints_with_its_decimals():
     assert [str(Money(5, c)) for c in ("EUR", "JPY")] == ["0.05 EUR", "5 JPY"]
-
-
-def test_percentage_of_rounds_half_up_once():
-    assert percentage_of(250, Decimal(1)) == 3
-    assert percentage_of(1999, Decimal(19)) == 380
 
 
 @given(
