@@ -251,6 +251,7 @@ def claim_cart(*, cart_id: UUID, shopper: Shopper, now: datetime) -> PricedCart:
     changes nothing more.
 
     :raises CartNotFoundError: also for a cart that is somebody else's.
+    :raises TooManyLinesError: if both carts together have more lines than one may.
     """
     try:
         with transaction.atomic():
@@ -283,6 +284,7 @@ def _claim(cart_id: UUID, shopper: Shopper, now: datetime) -> PricedCart:
             raise CartNotFoundError
         return selectors.get_cart(cart_id=target.pk, user_id=shopper.user_id, now=now)
     if guest.user_id is None and target is not None:
+        _refuse_too_many_lines(guest, target)
         inventory_services.release_holds(
             references=merge_carts(source=guest, target=target, now=now),
             now=now,
@@ -296,8 +298,14 @@ def _claim(cart_id: UUID, shopper: Shopper, now: datetime) -> PricedCart:
     return _touched(priced, now, "user", "email")
 
 
+def _refuse_too_many_lines(*carts: Cart) -> None:
+    variants = CartItem.objects.filter(cart__in=carts).values("variant_id")
+    if variants.distinct().count() > settings.CART_MAX_LINES:
+        raise TooManyLinesError(limit=settings.CART_MAX_LINES)
+
+
 def merge_carts(*, source: Cart, target: Cart, now: datetime) -> list[UUID]:
-    """Move what is in one locked open cart into another.
+    """Move what is in one locked open cart into another, as far as its limits go.
 
     Returns the holds that both give up, for the caller to release with one lock.
     """
@@ -388,6 +396,8 @@ def _add_quantities(
     for variant_id, quantity in quantities.items():
         line = by_variant.get(variant_id)
         if line is None:
+            if is_capped and len(items) >= settings.CART_MAX_LINES:
+                continue
             line = CartItem(
                 cart=cart, variant_id=variant_id, quantity=0, created_at=now
             )

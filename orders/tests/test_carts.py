@@ -408,6 +408,19 @@ def test_claim_merges_up_to_the_limit_and_takes_the_newer_address(
     assert api.get(f"/api/v1/carts/{guest['id']}").status_code == 404
 
 
+def test_claim_refuses_more_lines_than_a_cart_may_have(api, api_as, customer, settings):
+    client, mug = api_as(customer), make_goods()
+    cart_of(client, (mug, 1))
+    guest = cart_of(api, (mug, 1), (make_goods(), 1))
+    settings.CART_MAX_LINES = 1
+
+    refused = claim(client, guest)
+    settings.CART_MAX_LINES = 2
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "too_many_lines")
+    assert len(claim(client, guest).json()["items"]) == 2
+
+
 def test_claim_keeps_the_own_newer_address(api, api_as, customer):
     client = api_as(customer)
     guest = cart_of(api, (make_goods(), 1))

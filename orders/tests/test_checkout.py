@@ -329,6 +329,24 @@ def test_declined_cart_joins_the_one_that_its_owner_opened_meanwhile(api_as, cus
     assert {line["variant"]["sku"] for line in own["items"]} == {mug.sku, cap.sku}
 
 
+def test_declined_cart_joins_another_only_as_far_as_the_lines_go(
+    api_as, customer, settings
+):
+    mug = make_goods()
+    client = api_as(customer)
+    cart = ready_cart(client, (mug, 1))
+    payment = claim_payment(cart, shopper=services.Shopper(user_id=customer.pk))
+    cart_of(client, (make_goods(), 1))
+    settings.CART_MAX_LINES = 1
+
+    failed = services.finalize_payment(
+        payment_id=payment.pk, outcome=REFUSED, now=timezone.now()
+    )
+
+    assert failed.status == "failed"
+    assert len(client.get("/api/v1/me/cart").json()["items"]) == 1
+
+
 def test_unreachable_provider_leaves_everything_as_it_was(api, settings):
     settings.PAYMENT_SIMULATOR_URL = "http://127.0.0.1:9"
     mug = make_goods(on_hand=2)
