@@ -251,7 +251,7 @@ class OrderSerializer(serializers.Serializer[Any]):
 class PlacedOrderSerializer(OrderSerializer):
     access_token = serializers.CharField(
         required=False,
-        help_text="To a guest, once: what X-Order-Token takes. The shop doesn't keep it.",
+        help_text="To a guest, once: what X-Order-Token takes. Keep it.",
     )
 
     def to_representation(self, instance: OrderDetail) -> dict[str, Any]:

@@ -33,7 +33,10 @@ class OrderDetail:
 
 
 def access_token(order_id: UUID) -> str:
-    """Make the token that lets a guest see this order. It is never stored."""
+    """Make the token that lets a guest see this order.
+
+    No model stores it; the kept answer to the checkout holds it until that expires.
+    """
     return salted_hmac(_TOKEN_PURPOSE, str(order_id), algorithm="sha256").hexdigest()
 
 
