@@ -13,7 +13,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
     with command_line.servers_for(sys.argv):
         # Django and the settings come after the servers, which they may need.
-        from django.core.management import execute_from_command_line  # noqa: PLC0415 - see above
+        from django.core.management import execute_from_command_line  # noqa: PLC0415 -- see above
 
         try:
             execute_from_command_line(sys.argv)

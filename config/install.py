@@ -94,14 +94,14 @@ class Environment:
 
 
 def run(*command: str) -> bool:
-    finished = subprocess.run(command, check=False)  # noqa: S603 - no word of it comes from outside
+    finished = subprocess.run(command, check=False)  # noqa: S603 -- no word of it comes from outside
     return finished.returncode == 0
 
 
 def clean() -> None:
     """Remove what make made, and refuse while the shop runs."""
     # Needs a newer Python than this file must be readable for.
-    from config.embedded import EmbeddedError, EmbeddedServers  # noqa: PLC0415 - see above
+    from config.embedded import EmbeddedError, EmbeddedServers  # noqa: PLC0415 -- see above
 
     var = Path(os.environ.get("VAR_DIR") or ROOT / "var")
     try:
@@ -125,7 +125,7 @@ def use_new_enough_python() -> None:
         sys.exit(
             "Shopwright needs Python 3.11 or later; name one with `make PYTHON=/path/to/python3.11 …`."
         )
-    os.execv(found, [found, "-m", "config.install", *sys.argv[1:]])  # noqa: S606 - becomes that Python
+    os.execv(found, [found, "-m", "config.install", *sys.argv[1:]])  # noqa: S606 -- becomes that Python
 
 
 def say(text: str) -> None:

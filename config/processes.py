@@ -104,7 +104,7 @@ def main() -> None:
             os.nice(10)
     os.chdir(BASE_DIR)
     words = command(options.name, options.host, options.port)
-    os.execv(words[0], words)  # noqa: S606 - becomes the server, without a shell
+    os.execv(words[0], words)  # noqa: S606 -- becomes the server, without a shell
 
 
 def _granian(interface: str, application: str, host: str, port: int) -> list[str]:

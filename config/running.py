@@ -201,7 +201,7 @@ def _has_simulator() -> bool:
         return False
 
 
-class Announcer(Printer):  # type: ignore[misc] # honcho has no types
+class Announcer(Printer):  # type: ignore[misc]  # honcho has no types
     """Honcho's log, plus one notice when the shop answers."""
 
     def __init__(self, output: TextIO, addresses: Addresses) -> None:
@@ -264,8 +264,8 @@ def _demo_emails() -> list[str]:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/health/live", timeout=2) as response:  # noqa: S310 - our own address
-            return bool(response.status == 200)  # noqa: PLR2004 - HTTP's OK
+        with urllib.request.urlopen(f"{url}/health/live", timeout=2) as response:  # noqa: S310 -- our own address
+            return bool(response.status == 200)  # noqa: PLR2004 -- HTTP's OK
     except urllib.error.HTTPError:
         return True
     except OSError:
@@ -273,4 +273,4 @@ def _answers(url: str) -> bool:
 
 
 def _visible(host: str) -> str:
-    return "localhost" if host in {"127.0.0.1", "0.0.0.0", "::"} else host  # noqa: S104 - compared, not bound
+    return "localhost" if host in {"127.0.0.1", "0.0.0.0", "::"} else host  # noqa: S104 -- compared, not bound

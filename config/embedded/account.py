@@ -47,7 +47,7 @@ class Account:
     def _can(self, *command: str) -> bool:
         try:
             # The command's own folder may be closed to the account, so start from one that is not.
-            finished = subprocess.run(  # noqa: S603 - our own binaries and test(1)
+            finished = subprocess.run(  # noqa: S603 -- our own binaries and test(1)
                 command,
                 cwd="/",
                 capture_output=True,

@@ -63,7 +63,7 @@ def var_dir() -> Path:
 
 
 def _needs_servers(argv: Sequence[str]) -> bool:
-    if len(argv) < 2 or argv[1] in WITHOUT_SERVERS or "--help" in argv:  # noqa: PLR2004 - program and command
+    if len(argv) < 2 or argv[1] in WITHOUT_SERVERS or "--help" in argv:  # noqa: PLR2004 -- program and command
         return False
     # Production names its servers or refuses to start.
     return not os.environ["DJANGO_SETTINGS_MODULE"].endswith(".production")

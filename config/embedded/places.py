@@ -67,7 +67,7 @@ def places(var_dir: Path | str) -> Places:
     ):
         sockets = Path(tempfile.gettempdir()) / f"shopwright-{_short_name(home)}"
         if len(os.fsencode(sockets)) > SOCKET_PATH_LIMIT // 2:
-            sockets = Path("/tmp") / sockets.name  # noqa: S108 - named by a hash and checked for its owner
+            sockets = Path("/tmp") / sockets.name  # noqa: S108 -- named by a hash and checked for its owner
     return Places(home, sockets)
 
 

@@ -112,7 +112,7 @@ class Postgres:
         return (*options, "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 
     def _major_version(self) -> int:
-        said = subprocess.run(  # noqa: S603 - the program we found ourselves
+        said = subprocess.run(  # noqa: S603 -- the program we found ourselves
             [self._binaries.postgres, "--version"],
             capture_output=True,
             check=True,
@@ -121,7 +121,7 @@ class Postgres:
         return int(said.stdout.split()[2].split(".")[0])
 
     def _finish(self, program: Path, *arguments: str, statement: str = "") -> None:
-        finished = subprocess.run(  # noqa: S603 - the program we found ourselves
+        finished = subprocess.run(  # noqa: S603 -- the program we found ourselves
             [str(program), *arguments],
             cwd="/",
             input=statement,

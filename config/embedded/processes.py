@@ -27,7 +27,7 @@ def start_tethered(
     """Start a server in its own session, so that Ctrl-C reaches us only and we stop it in order."""
     # PGDATA, PGPORT and the like would change what PostgreSQL's programs do.
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PG")}
-    return subprocess.Popen(  # noqa: S603 - the program we found ourselves
+    return subprocess.Popen(  # noqa: S603 -- the program we found ourselves
         command,
         cwd="/",
         env=environment,
@@ -36,7 +36,7 @@ def start_tethered(
         stderr=subprocess.STDOUT,
         start_new_session=True,
         # Called by a program that has no second thread yet, hence safe.
-        preexec_fn=die_with_parent(death_signal),  # noqa: PLW1509 - the only way to ask before exec
+        preexec_fn=die_with_parent(death_signal),  # noqa: PLW1509 -- the only way to ask before exec
         **account.popen_options(),
     )
 
@@ -106,7 +106,7 @@ def command_line(pid: int) -> str:
     except OSError:
         if sys.platform == "linux":
             return ""
-    shown = subprocess.run(  # noqa: S603 - a number is all that varies
+    shown = subprocess.run(  # noqa: S603 -- a number is all that varies
         ["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)],
         capture_output=True,
         check=False,
@@ -166,7 +166,7 @@ def _environment(pid: int) -> list[str]:
         except OSError:
             return []
         return content.decode(errors="replace").split("\0")
-    shown = subprocess.run(  # noqa: S603 - a number is all that varies
+    shown = subprocess.run(  # noqa: S603 -- a number is all that varies
         ["/bin/ps", "-wwEo", "command=", "-p", str(pid)],
         capture_output=True,
         check=False,

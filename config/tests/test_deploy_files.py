@@ -98,7 +98,7 @@ def test_compose_starts_each_process_as_the_laptop_does(compose, name):
     module = f"python -m {processes.__name__} {name}"
 
     assert service["command"].startswith(module)
-    assert processes.command(name, "0.0.0.0", 8000)  # noqa: S104 - inside a container
+    assert processes.command(name, "0.0.0.0", 8000)  # noqa: S104 -- inside a container
     assert service["depends_on"] == {
         "postgres": {"condition": "service_healthy"},
         "valkey": {"condition": "service_healthy"},

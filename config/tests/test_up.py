@@ -106,7 +106,7 @@ def all_gone(pids):
 
 def status_of(url):
     try:
-        with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310 - our own address
+        with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310 -- our own address
             return response.status
     except urllib.error.HTTPError as error:
         return error.code
@@ -256,7 +256,7 @@ def test_up_refuses_a_port_that_leaves_no_room(up):
 
 
 def test_notice_names_only_people_who_exist():
-    said = notice(Addresses("0.0.0.0", 8000), ["admin@example.com"])  # noqa: S104 - only shown
+    said = notice(Addresses("0.0.0.0", 8000), ["admin@example.com"])  # noqa: S104 -- only shown
 
     assert "http://localhost:8000/api/v1/" in said
     assert "  admin@example.com       admin\n" in said
