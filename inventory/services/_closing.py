@@ -49,16 +49,16 @@ def release_stock(*, reference: UUID, now: datetime, reason: str = "") -> None:
     release_holds(references=[reference], now=now, reason=reason)
 
 
-@transaction.atomic
 def release_holds(
     *, references: Collection[UUID], now: datetime, reason: str = ""
 ) -> None:
     """Release what several references hold, with one lock: a transaction has no two."""
     if not references:
         return
-    rows = lock_stock_of(references, now=now)
-    entries = close_released(references, now=now)
-    record(entries, rows=rows, now=now, reason=reason)
+    with transaction.atomic():
+        rows = lock_stock_of(references, now=now)
+        entries = close_released(references, now=now)
+        record(entries, rows=rows, now=now, reason=reason)
 
 
 @transaction.atomic
