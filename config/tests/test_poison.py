@@ -335,7 +335,12 @@ class Sender:
         assert read.status_code in {200, 404, 405}, (poison, read.content[:500])
 
     def json(self, content):
-        return self(json.dumps(content).encode(), is_kept=True)
+        response = self(json.dumps(content).encode(), is_kept=True)
+        if response.status_code == 400:
+            # The database's own refusal, where the form should have named the member.
+            problem = response.json()
+            assert problem["code"] != "malformed_request", (str(content)[:300], problem)
+        return response
 
 
 def check(operation, response, poison):
