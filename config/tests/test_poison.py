@@ -261,7 +261,7 @@ def shop(api, api_as, staff, monkeypatch, tmp_path):
     """The rows, and somebody who may do everything."""
     field = ImportJob._meta.get_field("file")  # noqa: SLF001 -- Django documents _meta
     monkeypatch.setattr(field, "storage", FileSystemStorage(tmp_path))
-    for module in ("serializers", "services._placing", "services._paying"):
+    for module in ("views", "services._placing", "services._paying"):
         monkeypatch.setattr(
             f"orders.{module}.offered_providers", lambda: {"simulated": Paying()}
         )

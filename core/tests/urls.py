@@ -99,6 +99,7 @@ class ForgottenView(ApiView):
 
 
 class VersionedView(ApiView):
+    query_params = ("token",)
     permission_classes = [Anyone]
     version = 7
 
