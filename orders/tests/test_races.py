@@ -64,7 +64,10 @@ def test_one_cart_without_its_lock_does_not_become_one_order_in_peace(
     """The control: it is the lock on the cart that makes the race above orderly."""
 
     def unlocked(cart_id, shopper):
-        return selectors.carts_of(shopper.user_id).get(pk=cart_id)
+        cart = selectors.carts_of(shopper.user_id).get(pk=cart_id)
+        # Long enough for all to read the cart before one of them writes.
+        time.sleep(0.5)
+        return cart
 
     monkeypatch.setattr(_placing, "lock_cart", unlocked)
     cart = ready_cart(api, (make_goods(on_hand=50), 2))
