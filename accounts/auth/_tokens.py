@@ -1,4 +1,4 @@
-"""Who is calling: passwords, tokens, and the user of a request."""
+"""Who is calling: tokens, and the user of a request."""
 
 import time
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from datetime import datetime
 from functools import lru_cache
 from typing import cast
 
-from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from rest_framework.request import Request
@@ -28,18 +27,6 @@ SIGNED_IN_AT_CLAIM = "auth_time"
 # Whose quotas hold. It opens no door: permissions are asked of the database.
 STAFF_CLAIM = "staff"
 _LONGEST_TOKEN = 1024
-
-
-class Argon2Hasher(Argon2PasswordHasher):
-    """Argon2id as OWASP advises for servers: 19 MiB, two passes, one lane.
-
-    Django's own parameters take 100 MiB and eight threads for each attempt, so that a
-    handful of sign-ins at once could starve a small machine.
-    """
-
-    time_cost = 2
-    memory_cost = 19_456
-    parallelism = 1
 
 
 @dataclass(frozen=True, slots=True)

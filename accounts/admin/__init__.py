@@ -1,0 +1,3 @@
+from accounts.admin._users import RoleAdmin, UserAdmin
+
+__all__ = ["RoleAdmin", "UserAdmin"]

@@ -1,0 +1,3 @@
+from accounts.views._signing_in import LoginView, MeView, RefreshView
+
+__all__ = ["LoginView", "MeView", "RefreshView"]
