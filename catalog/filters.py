@@ -8,7 +8,6 @@ from django.http import QueryDict
 from catalog.selectors import ORDERINGS, CardFilters
 from core.exceptions import InvalidParameterError, UnknownParameterError
 from core.money import MAX_AMOUNT, known_currencies
-from core.pagination import PAGE_PARAMS
 
 MAX_VALUES = 50
 MAX_VALUE_LENGTH = 255
@@ -22,9 +21,7 @@ _AMOUNT = re.compile(r"\d{1,16}", re.ASCII)
 _RATING = re.compile(r"[0-5](\.\d{1,2})?", re.ASCII)
 
 
-def parse_card_filters(
-    params: QueryDict, *, besides: frozenset[str] = frozenset()
-) -> CardFilters:
+def parse_card_filters(params: QueryDict, *, besides: frozenset[str]) -> CardFilters:
     """Read the filters; ``besides`` are the list's other parameters.
 
     A parameter may be repeated where values are alternatives: ``tag=new&tag=sale``.
@@ -32,7 +29,7 @@ def parse_card_filters(
     :raises UnknownParameterError: for a name that is neither.
     :raises InvalidParameterError: for a value that can't be meant.
     """
-    known = FILTER_PARAMS | PAGE_PARAMS | besides
+    known = FILTER_PARAMS | besides
     for name, values in params.lists():
         if name not in known and not name.startswith((OPTION, ATTRIBUTE)):
             shown = sorted({*known, "option.<Name>", "attribute.<code>"})

@@ -109,8 +109,7 @@ PROBLEM_SCHEMA: dict[str, Any] = {
 class Schema(AutoSchema):
     """Completes each operation of an ``ApiView``."""
 
-    # Completed only where it is one; the others are left as they are.
-    view: ApiView  # type: ignore[override]
+    view: ApiView  # type: ignore[override]  # others are left as they are
 
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
         operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
@@ -127,8 +126,7 @@ class Schema(AutoSchema):
         summary: str | None = super().get_summary()
         return summary or self._docstring()[0].rstrip(".") or None
 
-    # DRF's own inspectors, which nobody uses here, have another signature.
-    def get_description(self) -> str:  # type: ignore[override]
+    def get_description(self) -> str:  # type: ignore[override]  # DRF's own inspectors differ
         return self._docstring()[1]
 
     def get_tags(self) -> list[str]:
@@ -251,8 +249,7 @@ class Schema(AutoSchema):
     def _input_problems(self) -> Iterator[type[DomainError]]:
         if "{" in self.path:
             yield exceptions.NotFoundError
-        if self.method == "GET" or self.view.query_params is not None:
-            yield exceptions.UnknownParameterError
+        yield exceptions.UnknownParameterError
         if self.method == "GET":
             yield exceptions.InvalidParameterError
             if self._pages():

@@ -76,10 +76,9 @@ class ApiView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        self._check_query(request)
         if request.method in _BODY_METHODS:
             self._read_body(request)
-        else:
-            self._check_query(request)
 
     def _read_body(self, request: Request) -> None:
         """Parse now, so that a malformed body is refused even where none is used."""
@@ -89,11 +88,8 @@ class ApiView(APIView):
         _ = request.data
 
     def _check_query(self, request: Request) -> None:
-        if self.query_params is not None:
-            action = self.action_name()
-            known = _ALWAYS_KNOWN.union(self.query_params_of(action))
-            if self.is_paged(action):
-                known |= PAGE_PARAMS
+        known = self._known_parameters(request)
+        if known is not None:
             for name in request.GET:
                 if name not in known:
                     raise UnknownParameterError(
@@ -103,11 +99,23 @@ class ApiView(APIView):
                     raise InvalidParameterError(
                         "It is given more than once.", parameter=name
                     )
-        if "fields" in request.GET:
+        if request.method in {"GET", "HEAD"} and "fields" in request.GET:
             names = parse_member_names(request.GET["fields"])
             members = self._members()
             if members is not None:
                 require_known(names, members)
+
+    def _known_parameters(self, request: Request) -> frozenset[str] | None:
+        """Name what the query may hold; None leaves that to the view."""
+        action = self.action_name()
+        if request.method not in {"GET", "HEAD"}:
+            # What steers a list means nothing to a write of the same view.
+            by_action = isinstance(self.query_params, Mapping)
+            return frozenset(self.query_params_of(action) if by_action else ())
+        if self.query_params is None:
+            return None
+        known = _ALWAYS_KNOWN.union(self.query_params_of(action))
+        return known | PAGE_PARAMS if self.is_paged(action) else known
 
     def _members(self) -> Collection[str] | None:
         """Return the resource's members where a serializer declares them."""

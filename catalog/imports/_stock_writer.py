@@ -40,10 +40,10 @@ class _NoStock:
         self,
         *,
         warehouse_code: str,  # noqa: ARG002 -- the protocol's signature
-        quantities: Mapping[UUID, int],  # noqa: ARG002
-        reason: str,  # noqa: ARG002
-        actor_id: UUID | None,  # noqa: ARG002
-        now: datetime,  # noqa: ARG002
+        quantities: Mapping[UUID, int],  # noqa: ARG002 -- the protocol's
+        reason: str,  # noqa: ARG002 -- the protocol's
+        actor_id: UUID | None,  # noqa: ARG002 -- the protocol's
+        now: datetime,  # noqa: ARG002 -- the protocol's
     ) -> Mapping[UUID, int]:
         return {}
 

@@ -261,6 +261,5 @@ class WriteAttributeSerializer(StrictSerializer):
 
 class WriteAttributeValueSerializer(StrictSerializer):
     code = CodeField()
-    # A member of this name shadows Field.label.
-    label = serializers.CharField(max_length=200)  # type: ignore[assignment]
+    label = serializers.CharField(max_length=200)  # type: ignore[assignment]  # shadows Field.label
     position = _position()

@@ -273,7 +273,8 @@ def test_count_slips_gives_up_past_the_allowance():
     assert _count_slips("abcdef", "ghijkl", 2) > 2
 
 
-def test_search_refuses_facets_which_nobody_counts(api):
-    response = api.get("/api/v1/search?q=mug&facets=vendor")
+@pytest.mark.parametrize("parameter", ["facets=vendor", "count=true"])
+def test_search_refuses_what_it_does_not_do(api, parameter):
+    response = api.get(f"/api/v1/search?q=mug&{parameter}")
 
     assert (response.status_code, response.json()["code"]) == (400, "unknown_parameter")

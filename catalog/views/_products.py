@@ -39,6 +39,7 @@ from catalog.views._editing import (
 from core.conditional import expected_version, set_etag
 from core.exceptions import InvalidParameterError, NotFoundError, ValidationFailedError
 from core.pagination import (
+    PAGE_PARAMS,
     Cursor,
     InvalidCursorError,
     KeysetPagination,
@@ -172,7 +173,7 @@ class ProductListView(CatalogView):
 
 
 def list_products(request: Request | HttpRequest) -> HttpResponse:
-    filters = parse_card_filters(request.GET, besides=frozenset({"ordering"}))
+    filters = parse_card_filters(request.GET, besides=PAGE_PARAMS | {"ordering"})
     ordering = parse_ordering(request.GET, default="newest")
     wants_count = parse_flag(request, "count")
     scope = list_scope(request)

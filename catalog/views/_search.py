@@ -23,7 +23,8 @@ from core.views import ApiView
 
 MAX_QUERY_LENGTH = 200
 RELEVANCE = "relevance"
-SEARCH_PARAMS = frozenset({"q", "ordering"})
+# It always answers the total: there is no count to ask for.
+SEARCH_PARAMS = frozenset({"q", "ordering", "cursor", "limit", "fields"})
 
 
 class SearchView(ApiView):

@@ -120,6 +120,13 @@ def test_what_a_list_does_not_take_is_refused(api, groups, name):
     assert (response.status_code, response.json()["code"]) == (400, "unknown_parameter")
 
 
+@pytest.mark.parametrize("name", ["limit", "fields", "token", "expand"])
+def test_a_write_takes_no_parameters_of_the_read(api, db, name):
+    response = api.patch(f"/api/t/versioned?{name}=1", {}, headers={"If-Match": '"7"'})
+
+    assert (response.status_code, response.json()["code"]) == (400, "unknown_parameter")
+
+
 @pytest.mark.parametrize("name", ["cursor", "limit", "count", "name", "expand"])
 @pytest.mark.parametrize("method", ["get", "head"])
 def test_what_only_a_list_takes_is_refused_of_one_resource(api, name, method):
