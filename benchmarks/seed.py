@@ -11,15 +11,15 @@ import django
 django.setup()
 
 import orjson  # noqa: E402 -- models need django.setup() first
-from django.db import connection, transaction  # noqa: E402
-from django.utils import timezone  # noqa: E402
+from django.db import connection, transaction  # noqa: E402 -- after django.setup()
+from django.utils import timezone  # noqa: E402 -- after django.setup()
 
-from benchmarks.urls import TABLES  # noqa: E402
-from catalog import services as catalog_services  # noqa: E402
-from catalog.models import Category, Price, Product, Variant, Vendor  # noqa: E402
-from inventory import services as inventory_services  # noqa: E402
-from inventory.models import Warehouse  # noqa: E402
-from orders.models import ShippingOption, ShippingRate  # noqa: E402
+from benchmarks.urls import TABLES  # noqa: E402 -- after django.setup()
+from catalog import services as catalog_services  # noqa: E402 -- after django.setup()
+from catalog.models import Category, Price, Product, Variant, Vendor  # noqa: E402 -- after django.setup()
+from inventory import services as inventory_services  # noqa: E402 -- after django.setup()
+from inventory.models import Warehouse  # noqa: E402 -- after django.setup()
+from orders.models import ShippingOption, ShippingRate  # noqa: E402 -- after django.setup()
 
 WORDS = [
     "amber",

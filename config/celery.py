@@ -18,7 +18,7 @@ class BeatingScheduler(Scheduler):
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
         # Django's apps are loaded by now, but not yet when this module is.
-        from core.heartbeat import record_heartbeat  # noqa: PLC0415
+        from core.heartbeat import record_heartbeat  # noqa: PLC0415 -- models need the app registry
 
         seconds: float = super().tick(*args, **kwargs)
         try:

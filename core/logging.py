@@ -39,7 +39,7 @@ _SECRET_TEXT = (
 
 def redact(
     logger: Any,  # noqa: ARG001 -- structlog's signature
-    method_name: str,  # noqa: ARG001
+    method_name: str,  # noqa: ARG001 -- structlog's signature
     event_dict: MutableMapping[str, Any],
 ) -> MutableMapping[str, Any]:
     for name, value in event_dict.items():
@@ -74,7 +74,7 @@ def redact_text(text: str) -> str:
 
 def _add_request_id(
     logger: Any,  # noqa: ARG001 -- structlog's signature
-    method_name: str,  # noqa: ARG001
+    method_name: str,  # noqa: ARG001 -- structlog's signature
     event_dict: MutableMapping[str, Any],
 ) -> MutableMapping[str, Any]:
     if request_id := current_request_id():

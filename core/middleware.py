@@ -135,8 +135,7 @@ class _PagesOnly:
     def __call__(self, request: HttpRequest) -> Any:
         if request.path_info.startswith(API_PREFIX):
             return self.get_response(request)
-        # The class that this is mixed into has it.
-        return super().__call__(request)  # type: ignore[misc]
+        return super().__call__(request)  # type: ignore[misc]  # of the class it is mixed into
 
 
 class SessionMiddleware(_PagesOnly, sessions.SessionMiddleware):

@@ -328,7 +328,7 @@ def _field(queryset: QuerySet[Any], name: str) -> "Field[Any, Any]":
     *relations, last = name.split("__")
     for relation in relations:
         model = model._meta.get_field(relation).related_model  # noqa: SLF001 -- Django documents _meta
-    field: Field[Any, Any] = model._meta.get_field(last)  # noqa: SLF001
+    field: Field[Any, Any] = model._meta.get_field(last)  # noqa: SLF001 -- Django's documented API
     return field
 
 

@@ -108,6 +108,6 @@ class StrictJSONParser(BaseParser):
         self,
         stream: Any,
         media_type: str | None = None,  # noqa: ARG002 -- DRF's signature
-        parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002
+        parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002 -- DRF's signature
     ) -> Any:
         return parse_json(stream.read())

@@ -16,7 +16,7 @@ class JSONRenderer(BaseRenderer):
         self,
         data: Any,
         accepted_media_type: str | None = None,  # noqa: ARG002 -- DRF's signature
-        renderer_context: Mapping[str, Any] | None = None,  # noqa: ARG002
+        renderer_context: Mapping[str, Any] | None = None,  # noqa: ARG002 -- DRF's signature
     ) -> bytes:
         """Return ``bytes`` as they are, anything else as UTF-8 JSON."""
         if data is None:

@@ -64,7 +64,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # not g
     def has_delete_permission(
         self,
         request: HttpRequest,  # noqa: ARG002 -- Django's signature
-        obj: User | None = None,  # noqa: ARG002
+        obj: User | None = None,  # noqa: ARG002 -- Django's signature
     ) -> bool:
         # Orders and the audit log refer to people: accounts are closed, not deleted.
         return False

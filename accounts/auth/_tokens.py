@@ -114,8 +114,7 @@ class JWTAuthentication(SimpleJWTAuthentication):
         except AuthenticationFailed as error:
             raise AuthenticationFailedError from error
 
-    # The library answers a free type variable; here it is always a User.
-    def get_user(self, validated_token: Token) -> User:  # type: ignore[override]
+    def get_user(self, validated_token: Token) -> User:  # type: ignore[override]  # always ours
         try:
             return cast("User", super().get_user(validated_token))
         except (AuthenticationFailed, ValidationError) as error:

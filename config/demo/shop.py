@@ -79,7 +79,7 @@ def _customers(now: datetime) -> list[User]:
         User(
             email=f"{name.split()[0].lower()}@example.com",
             # Nobody signs in as them: an unusable password, and no hashing at seed time.
-            password="!",  # noqa: S106
+            password="!",  # noqa: S106 -- marks it as unusable
             name=name,
             email_verified_at=now - timedelta(days=80),
             created_at=now - timedelta(days=80),

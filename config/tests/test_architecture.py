@@ -1,6 +1,7 @@
 """Rules of the house that no linter can say, kept as tests so that nobody must remember."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -182,6 +183,20 @@ def test_only_the_client_calls_out(path):
 def test_only_one_module_makes_problem_documents(path):
     if path.relative_to(ROOT).as_posix() != "core/problems.py":
         assert "application/problem+json" not in path.read_text()
+
+
+@each(packages=(*PACKAGES, "benchmarks"))
+def test_an_exception_for_a_linter_has_its_reason(path):
+    """``# noqa: CODE -- why`` and ``# type: ignore[code]  # why``."""
+    comments = re.findall(r"#\s*(?:noqa|type: ignore).*", path.read_text())
+
+    unexplained = [
+        comment
+        for comment in comments
+        if not re.match(r"# noqa: [A-Z0-9, ]+ -- \w", comment)
+        and not re.match(r"# type: ignore\[[a-z, -]+\]  # \w", comment)
+    ]
+    assert unexplained == []
 
 
 @each("models")

@@ -22,11 +22,11 @@ def dying_after(function):
 def main(step):
     django.setup()
     # Django must be set up before anything of the shop is imported.
-    from django.db import transaction  # noqa: PLC0415
-    from django.utils import timezone  # noqa: PLC0415
+    from django.db import transaction  # noqa: PLC0415 -- after django.setup()
+    from django.utils import timezone  # noqa: PLC0415 -- after django.setup()
 
-    from core import events, outbox  # noqa: PLC0415
-    from core.tests import lamps  # noqa: PLC0415
+    from core import events, outbox  # noqa: PLC0415 -- after django.setup()
+    from core.tests import lamps  # noqa: PLC0415 -- after django.setup()
 
     events.enqueue = lambda *_, **__: False
     outbox.enqueue = lambda *_, **__: False
@@ -40,15 +40,15 @@ def main(step):
     elif step == "committed":
         events.enqueue = die
     elif step == "dispatched":
-        outbox._dispatch = dying_after(outbox._dispatch)  # noqa: SLF001
+        outbox._dispatch = dying_after(outbox._dispatch)  # noqa: SLF001 -- dies inside
     elif step == "relayed":
         outbox.enqueue = die
     elif step == "begun":
-        outbox._run = die  # noqa: SLF001
+        outbox._run = die  # noqa: SLF001 -- dies inside
     elif step == "handled":
-        outbox._finish = die  # noqa: SLF001
+        outbox._finish = die  # noqa: SLF001 -- dies inside
     elif step == "finished":
-        outbox._finish = dying_after(outbox._finish)  # noqa: SLF001
+        outbox._finish = dying_after(outbox._finish)  # noqa: SLF001 -- dies inside
 
     with transaction.atomic():
         publish()

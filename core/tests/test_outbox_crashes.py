@@ -172,7 +172,7 @@ def test_one_delivery_runs_more_than_once_without_the_row_lock(light_log, monkey
         OutboxDeliveryQuerySet, "select_for_update", lambda self, **_: self.all()
     )
     # The window between reading and claiming, made wide enough to be hit.
-    lease = outbox._lease  # noqa: SLF001
+    lease = outbox._lease  # noqa: SLF001 -- to die inside
     monkeypatch.setattr(outbox, "_lease", lambda one: (time.sleep(0.1), lease(one))[1])
 
     assert deliver_one_from_four_threads() > 1
