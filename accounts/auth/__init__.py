@@ -1,3 +1,4 @@
+from accounts.auth._devices import DEVICE_HEADER, Device, device_of, device_token
 from accounts.auth._passwords import Argon2Hasher
 from accounts.auth._tokens import (
     JWTAuthentication,
@@ -9,10 +10,14 @@ from accounts.auth._tokens import (
 )
 
 __all__ = [
+    "DEVICE_HEADER",
     "Argon2Hasher",
+    "Device",
     "JWTAuthentication",
     "TokenPair",
     "current_user",
+    "device_of",
+    "device_token",
     "issue_tokens",
     "principal_of_token",
     "read_refresh_token",
