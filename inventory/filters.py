@@ -1,11 +1,9 @@
-"""The query parameters of the lists, read into values that selectors understand."""
+"""The query parameters of the lists."""
 
 from typing import Any
 
 from rest_framework import serializers
-from rest_framework.request import Request
 
-from core.exceptions import InvalidParameterError
 from inventory.models import Movement, Reservation
 
 
@@ -41,21 +39,3 @@ class ReservationParameters(OfStockParameters):
         required=False, help_text="What the units are held for."
     )
     state = serializers.ChoiceField(required=False, choices=Reservation.State.choices)
-
-
-def read_parameters(
-    request: Request, parameters: type[serializers.Serializer[Any]]
-) -> dict[str, Any]:
-    """Return what the request gives of the parameters.
-
-    :raises InvalidParameterError: for a value that can't be meant.
-    """
-    known = parameters().fields.keys()
-    reader = parameters(
-        data={name: request.GET[name] for name in known if name in request.GET}
-    )
-    if not reader.is_valid():
-        name, details = next(iter(reader.errors.items()))
-        raise InvalidParameterError(str(details[0]), parameter=name)
-    given: dict[str, Any] = reader.validated_data
-    return given

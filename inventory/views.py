@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from accounts.auth import current_user
 from core.exceptions import NotFoundError
+from core.parameters import read_parameters
 from core.permissions import DenyAll, requires
 from core.views import ApiViewSet
 from inventory import selectors, services
@@ -28,7 +29,6 @@ from inventory.filters import (
     MovementParameters,
     ReservationParameters,
     StockParameters,
-    read_parameters,
 )
 from inventory.models import Movement, Reservation, Stock, Warehouse
 from inventory.serializers import (
