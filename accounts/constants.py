@@ -18,3 +18,49 @@ EMAIL_MAX_LENGTH = 254
 PASSWORD_MAX_LENGTH = 256
 # A refresh token may be exchanged for a newer one until the sign-in is this old.
 SESSION_LIFETIME = timedelta(days=30)
+
+
+class ActivityKind(StrEnum):
+    """What the owner of an account finds in its log."""
+
+    SIGNED_IN = "signed_in"
+    SIGN_IN_FAILED = "sign_in_failed"
+    SIGNED_OUT = "signed_out"
+    SESSION_ENDED = "session_ended"
+    REFRESH_REUSE_DETECTED = "refresh_reuse_detected"
+    REGISTERED = "registered"
+    EMAIL_VERIFIED = "email_verified"
+    EMAIL_CHANGED = "email_changed"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 -- a word, no password
+    PASSWORD_RESET_REQUESTED = "password_reset_requested"  # noqa: S105 -- the same
+    PASSWORD_RESET = "password_reset"  # noqa: S105 -- the same
+    FACTOR_ADDED = "factor_added"
+    FACTOR_REMOVED = "factor_removed"
+    FACTOR_FAILED = "factor_failed"
+    RECOVERY_CODE_USED = "recovery_code_used"
+    IDENTITY_LINKED = "identity_linked"
+    IDENTITY_UNLINKED = "identity_unlinked"
+    PROFILE_CHANGED = "profile_changed"
+    PREFERENCES_CHANGED = "preferences_changed"
+    ADDRESS_ADDED = "address_added"
+    ADDRESS_CHANGED = "address_changed"
+    ADDRESS_REMOVED = "address_removed"
+    ROLES_CHANGED = "roles_changed"
+    DEACTIVATED = "deactivated"
+    REACTIVATED = "reactivated"
+    EXPORT_REQUESTED = "export_requested"
+    ERASURE_REQUESTED = "erasure_requested"
+    ERASURE_CANCELED = "erasure_canceled"
+
+
+ACTIVITY_KEPT_FOR = timedelta(days=400)
+# What a stranger can cause at will; past so many in an hour one more tells nothing.
+STRANGERS_ACTIVITY = frozenset(
+    {
+        ActivityKind.SIGN_IN_FAILED,
+        ActivityKind.FACTOR_FAILED,
+        ActivityKind.PASSWORD_RESET_REQUESTED,
+    }
+)
+STRANGERS_ACTIVITY_PER_HOUR = 30
+ACTIVITY_DETAILS_MAX_BYTES = 2000

@@ -1,3 +1,4 @@
+from accounts.admin._activity import ActivityEntryAdmin
 from accounts.admin._users import RoleAdmin, UserAdmin
 
-__all__ = ["RoleAdmin", "UserAdmin"]
+__all__ = ["ActivityEntryAdmin", "RoleAdmin", "UserAdmin"]

@@ -1,3 +1,4 @@
+from accounts.serializers._activity import ActivityEntrySerializer
 from accounts.serializers._signing_in import (
     RefreshSerializer,
     SignedInSerializer,
@@ -7,6 +8,7 @@ from accounts.serializers._signing_in import (
 )
 
 __all__ = [
+    "ActivityEntrySerializer",
     "RefreshSerializer",
     "SignInSerializer",
     "SignedInSerializer",

@@ -71,6 +71,7 @@ MATRIX = {
     "POST /api/v1/imports": only("catalog_manager"),
     "GET /api/v1/imports/{id}": only("catalog_manager"),
     "GET /api/v1/imports/{id}/errors": only("catalog_manager"),
+    "GET /api/v1/me/activity": SIGNED_IN,
     "GET /api/v1/me/cart": SIGNED_IN,
     "GET /api/v1/orders": SIGNED_IN,
     "GET /api/v1/orders/{number}": EVERYONE,

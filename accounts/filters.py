@@ -1,0 +1,13 @@
+"""The query parameters of the lists."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from accounts.constants import ActivityKind
+
+
+class ActivityParameters(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(
+        required=False, choices=[kind.value for kind in ActivityKind]
+    )
