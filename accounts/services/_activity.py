@@ -6,13 +6,13 @@ from uuid import UUID
 import orjson
 from django.db import connection, transaction
 
+from accounts.auth import Device
 from accounts.constants import (
     ACTIVITY_DETAILS_MAX_BYTES,
     STRANGERS_ACTIVITY,
     STRANGERS_ACTIVITY_PER_HOUR,
     ActivityKind,
 )
-from accounts.devices import Device
 from accounts.models import ActivityEntry
 
 NO_DEVICE = Device()

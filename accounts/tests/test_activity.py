@@ -5,12 +5,12 @@ import time_machine
 from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from accounts.auth import Device
 from accounts.constants import (
     ACTIVITY_KEPT_FOR,
     STRANGERS_ACTIVITY_PER_HOUR,
     ActivityKind,
 )
-from accounts.devices import Device
 from accounts.models import ActivityEntry
 from accounts.services import erase_activity, record_activity, remove_outdated_activity
 from accounts.tests.factories import make_user
