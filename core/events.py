@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 from django.db import connection, transaction
 
-from core.broker import enqueue
+from core.broker import Nudge
 from core.models import OutboxEvent
 
 
@@ -44,6 +44,8 @@ class Subscription:
     transactional: bool
 
 
+# Has the relay run now rather than at its next round.
+nudge_relay = Nudge("core.tasks.relay_outbox")
 _subscriptions: defaultdict[str, dict[str, Subscription]] = defaultdict(dict)
 
 
@@ -72,11 +74,6 @@ def _record(event: Event) -> OutboxEvent:
     return OutboxEvent(
         name=event.name, aggregate_id=str(payload[event.aggregate]), payload=payload
     )
-
-
-def nudge_relay() -> None:
-    """Have the relay run now rather than at its next round. May be lost without harm."""
-    enqueue("core.tasks.relay_outbox", expires=10)
 
 
 def subscribe(

@@ -28,7 +28,7 @@ def main(step):
     from core import events, outbox  # noqa: PLC0415 -- after django.setup()
     from core.tests import lamps  # noqa: PLC0415 -- after django.setup()
 
-    events.enqueue = lambda *_, **__: False
+    events.nudge_relay = lambda: None
     outbox.enqueue = lambda *_, **__: False
 
     def publish():
@@ -38,7 +38,7 @@ def main(step):
     if step == "published":
         publish = dying_after(publish)
     elif step == "committed":
-        events.enqueue = die
+        events.nudge_relay = die
     elif step == "dispatched":
         outbox._dispatch = dying_after(outbox._dispatch)  # noqa: SLF001 -- dies inside
     elif step == "relayed":

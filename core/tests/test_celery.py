@@ -83,7 +83,7 @@ def test_publishing_does_not_need_the_broker(monkeypatch, tmp_path):
     with transaction.atomic():
         publish(LampLit("a"))
 
-    assert broker.pause.is_on()
+    wait_until(broker.pause.is_on)
 
 
 @pytest.mark.slow
@@ -106,7 +106,7 @@ def test_worker_delivers_what_was_published_and_shows_that_it_lives():
 @pytest.mark.django_db(transaction=True)
 def test_beat_brings_the_event_whose_nudge_was_lost(monkeypatch):
     heartbeat.forget("beat")
-    monkeypatch.setattr(events, "enqueue", lambda *_, **__: False)
+    monkeypatch.setattr(events, "nudge_relay", lambda: None)
     with transaction.atomic():
         publish(LampLit("a", 7))
 
@@ -116,3 +116,29 @@ def test_beat_brings_the_event_whose_nudge_was_lost(monkeypatch):
 
     assert entry.after == {"brightness": 7}
     assert (timezone.now() - alive_at).total_seconds() < 30
+
+
+def test_a_burst_of_nudges_is_few_messages_and_the_last_one_is_heard(monkeypatch):
+    sent = []
+    monkeypatch.setattr(broker, "enqueue", lambda task, **_: sent.append(task))
+    nudge = broker.Nudge("core.tasks.relay_outbox")
+
+    for _ in range(100):
+        nudge()
+    wait_until(lambda: sent)
+    before = len(sent)
+    nudge()
+    wait_until(lambda: len(sent) > before)
+
+    assert before < 10
+    assert set(sent) == {"core.tasks.relay_outbox"}
+
+
+def test_a_nudge_does_not_wait_for_a_broker_that_hangs(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        use_broker(monkeypatch, f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+        start = monotonic()
+
+        broker.Nudge("core.tasks.relay_outbox")()
+
+        assert monotonic() - start < 0.5
