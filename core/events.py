@@ -12,6 +12,7 @@ from django.db import connection, transaction
 
 from core.broker import Nudge
 from core.models import OutboxEvent
+from core.rows import insert_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def publish_all(events: Collection[Event]) -> None:
     if not connection.in_atomic_block:
         names = ", ".join(sorted({event.name for event in events}))
         raise RuntimeError(f"{names} published outside a transaction.")
-    OutboxEvent.objects.bulk_create([_record(event) for event in events])
+    insert_all([_record(event) for event in events])
     if not any(entry[1] is nudge_relay for entry in connection.run_on_commit):
         transaction.on_commit(nudge_relay, robust=True)
 

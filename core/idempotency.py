@@ -22,7 +22,9 @@ from rest_framework.request import Request
 
 from core.errors import DomainError, ErrorKind
 from core.models import IdempotencyRecord
+from core.prepared import prepared_cursor
 from core.request_ids import current_request_id
+from core.rows import insert
 
 if TYPE_CHECKING:
     from django.core.files.uploadedfile import UploadedFile
@@ -47,6 +49,12 @@ FINAL_REFUSALS = {
 # step and may be corrected, or somebody else was faster and it may be repeated.
 OPEN_CODES = {"validation_error", "conflict"}
 REPLAYED_HEADERS = ("Content-Type", "Location", "ETag", "Cache-Control", "Link")
+COMPLETE = """
+UPDATE core_idempotencyrecord
+SET state = 'completed', status_code = %(status_code)s, body = %(body)s,
+    headers = %(headers)s::jsonb
+WHERE id = %(id)s AND state = 'claimed' AND claimed_until = %(claimed_until)s
+"""
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -185,14 +193,16 @@ def _run_in_transaction(
         # A refusal leaves nothing but its own record.
         transaction.set_rollback(response.status_code >= HTTPStatus.BAD_REQUEST)
     if is_final(response):
-        _record(identity, now=now, answer=response)
+        insert(_new_record(identity, now=now, answer=response))
     return response
 
 
 def _run_phased(
     identity: _Identity, handler: Handler, *, now: datetime
 ) -> HttpResponse:
-    claim = _claim(identity, now=now)
+    claim = _new_record(identity, now=now, answer=None)
+    if not insert(claim, conflict="ON CONFLICT (scope, route, key) DO NOTHING"):
+        claim = _claim_again(identity, now=now)
     if claim.state == IdempotencyRecord.State.COMPLETED:
         return _replay(claim, identity)
     mine = IdempotencyRecord.objects.filter(
@@ -206,7 +216,7 @@ def _run_phased(
         mine.update(claimed_until=now)
         raise
     if is_final(response):
-        mine.update(state=IdempotencyRecord.State.COMPLETED, **_stored(response))
+        _complete(claim, response)
     elif response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         # Part of the effect may stand: the key stays bound to this request.
         mine.update(claimed_until=now)
@@ -216,8 +226,8 @@ def _run_phased(
 
 
 @transaction.atomic
-def _claim(identity: _Identity, *, now: datetime) -> IdempotencyRecord:
-    """Take the key for this request, or return the record that holds the answer."""
+def _claim_again(identity: _Identity, *, now: datetime) -> IdempotencyRecord:
+    """Take a key that has been used, or return the record that holds the answer."""
     if not _try_lock(identity):
         raise IdempotencyInProgressError(retry_after=1)
     record = _records(identity).select_for_update().first()
@@ -225,7 +235,9 @@ def _claim(identity: _Identity, *, now: datetime) -> IdempotencyRecord:
         record.delete()
         record = None
     if record is None:
-        return _record(identity, now=now, answer=None)
+        record = _new_record(identity, now=now, answer=None)
+        insert(record)
+        return record
     _refuse_other_request(record, identity)
     if record.state == IdempotencyRecord.State.COMPLETED:
         return record
@@ -235,6 +247,21 @@ def _claim(identity: _Identity, *, now: datetime) -> IdempotencyRecord:
     record.request_id = current_request_id()
     record.save(update_fields=["claimed_until", "request_id"])
     return record
+
+
+def _complete(claim: IdempotencyRecord, response: HttpResponse) -> None:
+    """Keep the answer, unless the claim's time was over and somebody else has it."""
+    stored = _stored(response)
+    with prepared_cursor() as cursor:
+        cursor.execute(
+            COMPLETE,
+            stored
+            | {
+                "headers": json.dumps(stored["headers"]),
+                "id": claim.pk,
+                "claimed_until": claim.claimed_until,
+            },
+        )
 
 
 def _try_lock(identity: _Identity) -> bool:
@@ -251,11 +278,11 @@ def _records(identity: _Identity) -> QuerySet[IdempotencyRecord]:
     )
 
 
-def _record(
+def _new_record(
     identity: _Identity, *, now: datetime, answer: HttpResponse | None
 ) -> IdempotencyRecord:
     state = IdempotencyRecord.State
-    return IdempotencyRecord.objects.create(
+    return IdempotencyRecord(
         scope=identity.scope,
         route=identity.route,
         key=identity.key,

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from django.db import transaction
 
+from core.prepared import prepared_cursor
+from core.rows import fetch
 from inventory.constants import SWEEP_BATCH
 from inventory.exceptions import ReservationLostError
 from inventory.models import Movement, Reservation
@@ -20,6 +22,11 @@ from inventory.services._ledger import (
 
 State = Reservation.State
 
+CLOSE = """
+UPDATE inventory_reservation SET state = %(to)s, closed_at = %(now)s
+WHERE id = ANY(%(ids)s) AND state = ANY(%(origins)s)
+"""
+
 
 @transaction.atomic
 def consume_stock(*, reference: UUID, now: datetime) -> None:
@@ -30,7 +37,9 @@ def consume_stock(*, reference: UUID, now: datetime) -> None:
     :raises ReservationLostError: if the hold expired or was released; nothing changed.
     """
     rows = lock_stock_of([reference], now=now)
-    known = list(Reservation.objects.filter(reference=reference))
+    known = fetch(
+        Reservation, "WHERE t.reference = %(reference)s", {"reference": reference}
+    )
     holds = [hold for hold in known if hold.state == State.ACTIVE]
     if not holds and any(hold.state == State.CONSUMED for hold in known):
         return
@@ -169,11 +178,18 @@ def _close(holds: Collection[Reservation], *, to: State, now: datetime) -> None:
     if not holds:
         return
     origins = [origin for origin, ends in Reservation.TRANSITIONS.items() if to in ends]
-    closed = Reservation.objects.filter(
-        id__in=[hold.id for hold in holds], state__in=origins
-    ).update(state=to, closed_at=now)
-    if closed != len(holds):
-        raise ReservationLostError
+    with prepared_cursor() as cursor:
+        cursor.execute(
+            CLOSE,
+            {
+                "ids": [hold.id for hold in holds],
+                "origins": [origin.value for origin in origins],
+                "to": to.value,
+                "now": now,
+            },
+        )
+        if cursor.rowcount != len(holds):
+            raise ReservationLostError
 
 
 def _ship(holds: Collection[Reservation], *, now: datetime) -> list[Entry]:

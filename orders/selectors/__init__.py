@@ -14,6 +14,7 @@ from orders.selectors._carts import (
     items_of,
     price_cart,
     quoted_options,
+    reachable_cart,
     shipping_options_for,
 )
 from orders.selectors._ledger import (
@@ -75,6 +76,7 @@ __all__ = [
     "price_cart",
     "provider_violations",
     "quoted_options",
+    "reachable_cart",
     "shipping_options_for",
     "sold_quantities",
     "timeline_of",

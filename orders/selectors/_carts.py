@@ -10,7 +10,10 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from catalog import selectors as catalog_selectors
 from catalog.selectors import PricedVariant
+from core.locking import lock_wait
 from core.money import MAX_AMOUNT, Money
+from core.prepared import prepared_cursor
+from core.rows import columns, fetch, load, width
 from inventory import selectors as inventory_selectors
 from orders.exceptions import CartNotFoundError
 from orders.models import Cart, CartItem, ShippingOption, ShippingRate
@@ -81,6 +84,24 @@ class PricedCart:
         return demand_of(self.lines)
 
 
+# FOR NO KEY UPDATE follows where the cart is about to be changed.
+REACHABLE_CART = f"""
+SELECT {columns(Cart, "cart")}, {columns(ShippingOption, "option")}, rate.amount
+FROM orders_cart cart
+LEFT JOIN orders_shippingoption option ON option.id = cart.shipping_option_id
+LEFT JOIN orders_shippingrate rate
+    ON rate.option_id = option.id AND rate.currency = cart.currency
+WHERE cart.id = %(cart_id)s AND cart.state <> 'merged'
+    AND (cart.user_id IS NULL OR cart.user_id = %(user_id)s::uuid)
+"""  # noqa: S608 -- made of column names
+FOR_UPDATE = "FOR NO KEY UPDATE OF cart"
+RATE = f"""
+SELECT {columns(ShippingOption, "option")}, rate.amount
+FROM orders_shippingoption option
+JOIN orders_shippingrate rate ON rate.option_id = option.id
+WHERE option.id = %(option_id)s AND rate.currency = %(currency)s AND option.is_active
+"""  # noqa: S608 -- made of column names
+
 # What doesn't keep a cart from being checked out: the buyer is told, stock is decided
 # by the reservation, and the total by what he expects.
 ADVISORY_PROBLEMS = frozenset({"price_changed", "insufficient_stock"})
@@ -103,11 +124,32 @@ def carts_of(user_id: UUID | None) -> QuerySet[Cart]:
     )
 
 
+def reachable_cart(
+    cart_id: UUID, user_id: UUID | None, *, is_locked: bool = False
+) -> Cart:
+    """Return one of ``carts_of``, if wanted with its row locked.
+
+    :raises CartNotFoundError: also for a cart that is somebody else's.
+    """
+    with lock_wait(), prepared_cursor() as cursor:
+        cursor.execute(
+            REACHABLE_CART + (FOR_UPDATE if is_locked else ""),
+            {"cart_id": cart_id, "user_id": user_id},
+        )
+        row = cursor.fetchone()
+    if row is None:
+        raise CartNotFoundError
+    split = width(Cart)
+    cart = load(Cart, row[:split])
+    if row[split] is not None:
+        cart.shipping_option = load(ShippingOption, row[split:-1])
+    cart.shipping_amount = row[-1]  # type: ignore[attr-defined]  # as carts_of has it
+    return cart
+
+
 def get_cart(*, cart_id: UUID, user_id: UUID | None, now: datetime) -> PricedCart:
     """Return a cart in a fixed number of queries, whatever its size."""
-    cart = carts_of(user_id).filter(pk=cart_id).first()
-    if cart is None:
-        raise CartNotFoundError
+    cart = reachable_cart(cart_id, user_id)
     return price_cart(cart, items_of(cart), now=now)
 
 
@@ -119,7 +161,12 @@ def get_open_cart(*, user_id: UUID, now: datetime) -> PricedCart:
 
 
 def items_of(cart: Cart) -> list[CartItem]:
-    return list(cart.items.order_by("id"))
+    items = fetch(
+        CartItem, "WHERE t.cart_id = %(cart_id)s ORDER BY t.id", {"cart_id": cart.pk}
+    )
+    for line in items:
+        line.cart = cart
+    return items
 
 
 def demand_of(lines: Iterable[CartItem | PricedLine]) -> dict[UUID, int]:
@@ -186,9 +233,7 @@ def shipping_options_for(
     *, cart_id: UUID, user_id: UUID | None
 ) -> list[QuotedShipping]:
     """Return the flat rates for the cart's country, or all while it has no address."""
-    cart = carts_of(user_id).filter(pk=cart_id).first()
-    if cart is None:
-        raise CartNotFoundError
+    cart = reachable_cart(cart_id, user_id)
     return quoted_options(country=country_of(cart), currency=cart.currency)
 
 
@@ -211,10 +256,14 @@ def quoted_options(*, country: str | None, currency: str) -> list[QuotedShipping
 
 
 def find_shipping_rate(option_id: UUID, currency: str) -> ShippingRate | None:
-    rates = ShippingRate.objects.select_related("option")
-    return rates.filter(
-        option=option_id, option__is_active=True, currency=currency
-    ).first()
+    with prepared_cursor() as cursor:
+        cursor.execute(RATE, {"option_id": option_id, "currency": currency})
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    return ShippingRate(
+        option=load(ShippingOption, row[:-1]), currency=currency, amount=row[-1]
+    )
 
 
 def country_of(cart: Cart) -> str | None:

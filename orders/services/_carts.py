@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from core.conditional import StaleVersionError, make_etag
 from core.errors import FieldError
 from core.ids import uuid7
-from core.locking import lock_wait
+from core.rows import insert, insert_all, update
 from inventory import services as inventory_services
 from inventory.exceptions import InsufficientStockError
 from orders import selectors
@@ -30,6 +30,10 @@ from orders.exceptions import (
 from orders.models import Cart, CartItem, Order, ShippingOption
 from orders.selectors import PricedCart
 
+RAISE_QUANTITIES = """
+ON CONFLICT (id) DO UPDATE
+SET quantity = excluded.quantity, seen_amount = excluded.seen_amount
+"""
 # One hold, and one extension of it.
 MAX_HOLDS = 2
 _CHANGED = "The cart was changed."
@@ -93,9 +97,8 @@ def _start_cart(
         for variant_id, quantity in quantities.items()
     ]
     priced = _priced_with(cart, items, changed=quantities, at="#/items", now=now)
-    cart.save(force_insert=True)
-    if items:
-        CartItem.objects.bulk_create(items)
+    insert(cart)
+    insert_all(items)
     return priced
 
 
@@ -340,11 +343,7 @@ def merge_carts(*, source: Cart, target: Cart, now: datetime) -> list[UUID]:
 
 def lock_cart(cart_id: UUID, shopper: Shopper) -> Cart:
     """Lock the cart's row: first of all locks, before its order and its stock."""
-    with lock_wait():
-        cart = _locked(selectors.carts_of(shopper.user_id).filter(pk=cart_id)).first()
-    if cart is None:
-        raise CartNotFoundError
-    return cart
+    return selectors.reachable_cart(cart_id, shopper.user_id, is_locked=True)
 
 
 def raise_checked_out(cart_id: UUID) -> None:
@@ -408,14 +407,10 @@ def _add_quantities(
 
 
 def _store_items(items: Sequence[CartItem], quantities: Mapping[UUID, int]) -> None:
-    changed = [line for line in items if line.variant_id in quantities]
-    if changed:
-        CartItem.objects.bulk_create(
-            changed,
-            update_conflicts=True,
-            unique_fields=["id"],
-            update_fields=["quantity", "seen_amount"],
-        )
+    insert_all(
+        [line for line in items if line.variant_id in quantities],
+        conflict=RAISE_QUANTITIES,
+    )
 
 
 def _priced_with(
@@ -536,4 +531,4 @@ def _touched(priced: PricedCart, now: datetime, *fields: str) -> PricedCart:
 def _save_touched(cart: Cart, now: datetime, *fields: str) -> None:
     cart.version += 1
     cart.updated_at = now
-    cart.save(update_fields=[*fields, "hold_reference", "version", "updated_at"])
+    update(cart, *fields, "hold_reference", "version", "updated_at")

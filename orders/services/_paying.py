@@ -12,6 +12,8 @@ from django.db.models import F, Q
 from core.events import Event, publish, publish_all
 from core.locking import lock_wait, sole_run
 from core.money import Money
+from core.prepared import prepared_cursor
+from core.rows import columns, load, width
 from inventory import services as inventory_services
 from inventory.exceptions import ReservationLostError
 from orders.events import (
@@ -38,6 +40,13 @@ SILENCES = 3
 NEVER_SENT = "never_sent"
 # Failures without any answer of the provider: whoever repeats his request tries again.
 UNASKED = frozenset({NEVER_SENT, OutcomeStatus.NOT_SENT.value})
+
+LOCK = f"""
+SELECT {columns(Payment, "payment")}, {columns(Order, "placed")}
+FROM orders_payment payment JOIN orders_order placed ON placed.id = payment.order_id
+WHERE payment.id = %(payment_id)s
+FOR NO KEY UPDATE OF placed, payment
+"""  # noqa: S608 -- made of column names
 
 _SUCCESSES = {
     OutcomeStatus.AUTHORIZED: (
@@ -90,10 +99,14 @@ def _lock(payment_id: UUID) -> Payment:
 
     Then the payment: of the rows it waits for, PostgreSQL reads only locked ones anew.
     """
-    payments = Payment.objects.select_related("order")
-    locked = payments.select_for_update(of=("order", "self"), no_key=True)
-    with lock_wait():
-        return locked.get(pk=payment_id)
+    with lock_wait(), prepared_cursor() as cursor:
+        cursor.execute(LOCK, {"payment_id": payment_id})
+        row = cursor.fetchone()
+    if row is None:
+        raise Payment.DoesNotExist
+    payment = load(Payment, row[: width(Payment)])
+    payment.order = load(Order, row[width(Payment) :])
+    return payment
 
 
 @transaction.atomic

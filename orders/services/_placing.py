@@ -39,6 +39,7 @@ from core.ids import uuid7
 from core.locking import lock_wait
 from core.money import Money
 from core.prepared import prepared_cursor
+from core.rows import insert
 from inventory import services as inventory_services
 from orders import selectors
 from orders.exceptions import (
@@ -269,7 +270,7 @@ def _record_order(priced: PricedCart, now: datetime) -> Order:
     order = Order(cart_id=cart.pk, user_id=cart.user_id)
     for name, value in _agreement(priced, now).items():
         setattr(order, name, value)
-    order.save(force_insert=True)
+    insert(order)
     return order
 
 
