@@ -90,6 +90,8 @@ def test_a_picture_is_the_same_each_time(shape):
     assert first.startswith("<svg")
 
 
+# Closing an answer looks after the connection, which a test before may have opened.
+@pytest.mark.django_db
 def test_demo_pictures_are_served_and_nothing_beside_them(client):
     folder = resolve("/media/demo/mug.svg").kwargs["document_root"]
     folder.mkdir(parents=True, exist_ok=True)
