@@ -183,6 +183,21 @@ class AddressBlockedError(DomainError):
         super().__init__(detail, until=until)
 
 
+class CircuitOpenError(DomainError):
+    code = "dependency_unavailable"
+    kind = ErrorKind.UNAVAILABLE
+    title = "A service that the shop depends on is out"
+    cause = "Calls to the service named in `dependency` failed so often that none are made for a while."
+    cure = "Repeat the request after the seconds in Retry-After. Nothing has happened."
+
+    def __init__(self, *, dependency: str, retry_after: int) -> None:
+        super().__init__(
+            f"{dependency} isn't asked for {retry_after} s.",
+            retry_after=retry_after,
+            dependency=dependency,
+        )
+
+
 class InternalError(DomainError):
     code = "internal_error"
     kind = ErrorKind.INTERNAL

@@ -161,6 +161,9 @@ IMPORT_MAX_BYTES = env_int("IMPORT_MAX_BYTES", 104_857_600, minimum=1024)
 RATE_LIMIT_MODE = env_choice(
     "RATE_LIMIT_MODE", "enforce", choices={"enforce", "log_only", "off"}
 )
+BREAKER_MODE = env_choice(
+    "BREAKER_MODE", "enforce", choices={"enforce", "log_only", "off"}
+)
 RATE_LIMIT_PRINCIPALS = ["accounts.auth.principal_of_token"]
 # Each process reads policies and blocks anew this often, in a thread of its own.
 RATE_LIMIT_REFRESH_SECONDS = 2.0
