@@ -40,6 +40,7 @@ check: install ## Check the production settings
 	@DJANGO_SETTINGS_MODULE=config.settings.production \
 	SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(60))')" \
 	ALLOWED_HOSTS=shop.example.com SHOP_URL=https://shop.example.com DEFAULT_FROM_EMAIL=shop@example.com \
+	FIELD_ENCRYPTION_KEYS="check:$$($(BIN)/python -c 'import base64, secrets; print(base64.b64encode(secrets.token_bytes(32)).decode())')" \
 	DATABASE_URL=postgresql://shop@db.example.com/shop REDIS_URL=redis://cache.example.com/0 \
 	$(BIN)/python manage.py check --deploy --fail-level WARNING
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from config.embedded import EmbeddedServers
+from config.local_keys import kept_keys
 
 ROOT = Path(__file__).resolve().parents[1]
 VARIANTS = 4
@@ -114,6 +115,7 @@ def _environment(var: Path, servers: EmbeddedServers) -> dict[str, str]:
     return os.environ | {
         "DJANGO_SETTINGS_MODULE": "config.settings.production",
         "SECRET_KEY": secrets.token_urlsafe(64),
+        "FIELD_ENCRYPTION_KEYS": kept_keys(var),
         "ALLOWED_HOSTS": "localhost",
         "SHOP_URL": "http://localhost",
         "DEFAULT_FROM_EMAIL": "shop@example.com",

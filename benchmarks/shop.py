@@ -29,6 +29,7 @@ import orjson
 from benchmarks.load import Connection, Load, Result, Step, get
 from config import processes
 from config.embedded import EmbeddedServers
+from config.local_keys import kept_keys
 
 ROOT = Path(__file__).resolve().parents[1]
 PRODUCTS = 10_000
@@ -95,6 +96,7 @@ def _production_environment(var: Path) -> dict[str, str]:
     return os.environ | {
         "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
         "SECRET_KEY": secrets.token_urlsafe(64),
+        "FIELD_ENCRYPTION_KEYS": kept_keys(var),
         "ALLOWED_HOSTS": "localhost,127.0.0.1",
         "SHOP_URL": "http://localhost",
         "DEFAULT_FROM_EMAIL": "shop@example.com",

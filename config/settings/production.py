@@ -4,13 +4,17 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config.env import env_bool, env_int, env_str
 from config.settings.base import *  # noqa: F403 -- settings inherit by star import
-from config.settings.base import ALLOWED_HOSTS, SECRET_KEY
+from config.settings.base import ALLOWED_HOSTS, FIELD_ENCRYPTION_KEYS, SECRET_KEY
 
 for name in ("DATABASE_URL", "REDIS_URL", "SHOP_URL", "DEFAULT_FROM_EMAIL"):
     if not env_str(name):
         raise ImproperlyConfigured(f"{name} must be set in production.")
 if len(SECRET_KEY) < 50:  # noqa: PLR2004 -- Django's own check asks for fifty
     raise ImproperlyConfigured("SECRET_KEY must be set, with 50 characters or more.")
+if not FIELD_ENCRYPTION_KEYS:
+    raise ImproperlyConfigured(
+        "FIELD_ENCRYPTION_KEYS must be set: what the shop has encrypted can't be read without."
+    )
 if not ALLOWED_HOSTS:
     raise ImproperlyConfigured("ALLOWED_HOSTS must name the hosts of the shop.")
 

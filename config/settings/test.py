@@ -6,6 +6,7 @@ from config.settings.base import *  # noqa: F403 -- settings inherit by star imp
 from config.settings.base import CACHES, DATABASES, STORAGES, VAR_DIR
 
 SECRET_KEY = "test-only-not-a-secret-0123456789abcdef"  # noqa: S105 -- guards nothing
+FIELD_ENCRYPTION_KEYS = "test:dGVzdC1vbmx5LW5vdC1hLXNlY3JldC0wMTIzNDU2Nzg="
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 DEV_TOOLS = True
 EMAIL_FILE_PATH = VAR_DIR / "mail"

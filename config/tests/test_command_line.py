@@ -25,7 +25,10 @@ def var():
 @pytest.fixture
 def manage(var):
     def run(*arguments, **environment):
-        ours = {"DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "SECRET_KEY"}
+        ours = {
+            *("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE"),
+            *("SECRET_KEY", "FIELD_ENCRYPTION_KEYS"),
+        }
         variables = {
             name: value for name, value in os.environ.items() if name not in ours
         }
@@ -104,4 +107,21 @@ def test_production_asks_for_what_mails_and_links_need(manage, missing):
     assert finished.returncode == 1
     assert finished.stderr == (
         f"The settings are wrong: {missing} must be set in production.\n"
+    )
+
+
+def test_production_refuses_to_start_without_encryption_keys(manage):
+    finished = manage(
+        "check",
+        DATABASE_URL="postgresql://shop@db.example.com/shop",
+        REDIS_URL="redis://cache.example.com/0",
+        SHOP_URL="https://shop.example.com",
+        DEFAULT_FROM_EMAIL="shop@example.com",
+        DJANGO_SETTINGS_MODULE="config.settings.production",
+        SECRET_KEY="x" * 60,
+    )
+
+    assert finished.returncode == 1
+    assert finished.stderr == (
+        "The settings are wrong: FIELD_ENCRYPTION_KEYS must be set: what the shop has encrypted can't be read without.\n"
     )
