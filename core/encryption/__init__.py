@@ -1,0 +1,30 @@
+"""Text that rests encrypted: AES-256-GCM, bound to its place, under keys that rotate."""
+
+from core.encryption._errors import (
+    EncryptedLookupError,
+    EncryptionError,
+    TamperedError,
+    UnknownKeyError,
+    UnsealableError,
+)
+from core.encryption._fields import BlindIndexField, EncryptedTextField, Sealed
+from core.encryption._keys import KEY_BYTES, current_key, keys
+from core.encryption._sealing import blind_index, blind_indexes, seal, unseal
+
+__all__ = [
+    "KEY_BYTES",
+    "BlindIndexField",
+    "EncryptedLookupError",
+    "EncryptedTextField",
+    "EncryptionError",
+    "Sealed",
+    "TamperedError",
+    "UnknownKeyError",
+    "UnsealableError",
+    "blind_index",
+    "blind_indexes",
+    "current_key",
+    "keys",
+    "seal",
+    "unseal",
+]

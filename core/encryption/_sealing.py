@@ -1,0 +1,76 @@
+import hmac
+import os
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+
+import orjson
+from cryptography.exceptions import InvalidTag
+
+from core.encryption._errors import TamperedError
+from core.encryption._keys import Key, current_key, key_of, keys
+
+SEPARATOR = ":"
+_NONCE_BYTES = 12
+
+
+def seal(text: str, *, context: str) -> str:
+    """Encrypt for storage elsewhere, such as a secret in an event's payload.
+
+    ``context`` says what the text is and whose (``"password-reset:<user id>"``); it is
+    not stored, and only the same context opens it.
+    """
+    return seal_bound(text, ("context", context))
+
+
+def unseal(sealed: str, *, context: str) -> str:
+    """Decrypt what ``seal`` made.
+
+    :raises TamperedError: changed, or sealed for another context.
+    :raises UnknownKeyError: its key is no longer among the settings.
+    """
+    return unseal_bound(sealed, ("context", context))
+
+
+def blind_index(text: str, *, purpose: str) -> bytes:
+    """Return 32 bytes to find equal texts by, without telling what they are.
+
+    The caller normalises the text. Under a new key the value changes: store it beside
+    the encrypted field in a BlindIndexField, and look up by ``blind_indexes``.
+    """
+    return _index(current_key(), text, purpose)
+
+
+def blind_indexes(text: str, *, purpose: str) -> list[bytes]:
+    """Return the index under every key, so that rows are found while keys rotate."""
+    return [_index(key, text, purpose) for key in keys().values()]
+
+
+def _index(key: Key, text: str, purpose: str) -> bytes:
+    message = orjson.dumps([purpose, text])
+    return hmac.digest(key.index, message, "sha256")
+
+
+def seal_bound(text: str, bound_to: tuple[str, ...]) -> str:
+    key = current_key()
+    nonce = os.urandom(_NONCE_BYTES)
+    # A lone surrogate can't be stored in clear either; here it is refused the same way.
+    content = key.cipher.encrypt(nonce, text.encode(), orjson.dumps(bound_to))
+    return f"{key.id}{SEPARATOR}{urlsafe_b64encode(nonce + content).decode()}"
+
+
+def unseal_bound(sealed: str, bound_to: tuple[str, ...]) -> str:
+    key_id, separator, encoded = sealed.partition(SEPARATOR)
+    if not separator:
+        raise TamperedError("This isn't sealed text: it names no key.")
+    key = key_of(key_id)
+    try:
+        raw = urlsafe_b64decode(encoded)
+        content = key.cipher.decrypt(
+            raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], orjson.dumps(bound_to)
+        )
+    except (InvalidTag, Base64Error, ValueError) as error:
+        place = " ".join(bound_to)
+        raise TamperedError(
+            f"Sealed text was changed, or was not sealed for here ({place})."
+        ) from error
+    return content.decode()
