@@ -34,6 +34,10 @@ else:
     AnyAdmin = object
 
 
+# What a service refused of the form that this request brought.
+_REFUSAL = "_shopwright_refusal"
+
+
 class ModelAdmin(LookOfModelAdmin):
     list_per_page = 50
     # Labels above their fields: rows of several fields stay readable.
@@ -48,8 +52,26 @@ class ModelAdmin(LookOfModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        page = super().changeform_view
-        return self._tell(request, page, object_id, form_url, extra_context)
+        """Show the form again, as it was sent, with what a service refused."""
+        given = (request, object_id, form_url, extra_context)
+        try:
+            return super().changeform_view(*given)
+        except DomainError as error:
+            if request.method != "POST":
+                raise
+            setattr(request, _REFUSAL, error.detail)
+            return super().changeform_view(*given)
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: Any = None,
+        change: bool = False,  # noqa: FBT001, FBT002 -- Django's signature
+        **kwargs: Any,
+    ) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        refusal = getattr(request, _REFUSAL, None)
+        return form if refusal is None else _refused(form, refusal)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -91,6 +113,15 @@ class ModelAdmin(LookOfModelAdmin):
                 taken += 1
         if taken:
             self.message_user(request, f"{done}: {taken}.", messages.SUCCESS)
+
+
+def _refused(form: type[forms.BaseForm], refusal: str) -> type[forms.BaseForm]:
+    def clean(self: forms.BaseForm) -> Any:
+        cleaned = form.clean(self)
+        self.add_error(None, refusal)
+        return cleaned
+
+    return type(form.__name__, (form,), {"clean": clean})
 
 
 class ReadOnlyMixin:
