@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
+from core.errors import DomainError
 from inventory import services as inventory_services
 from inventory.exceptions import UnknownWarehouseError
 from inventory.models import Warehouse
 
 
 class CountedStock:
+    problems: tuple[type[DomainError], ...] = (UnknownWarehouseError,)
+
     def choose_warehouse(self, code: str) -> str:
         if not code:
             first = Warehouse.objects.filter(is_active=True).order_by(

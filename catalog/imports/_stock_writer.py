@@ -5,8 +5,13 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from core.errors import DomainError
+
 
 class StockWriter(Protocol):
+    # What it may refuse, for the description of the API.
+    problems: tuple[type[DomainError], ...]
+
     def choose_warehouse(self, code: str) -> str:
         """Return the code if there is such a warehouse; for a blank one, the default.
 
@@ -32,6 +37,8 @@ class StockWriter(Protocol):
 
 class _NoStock:
     """Stands in where nobody keeps stock: counts are passed over, with a warning."""
+
+    problems: tuple[type[DomainError], ...] = ()
 
     def choose_warehouse(self, code: str) -> str:  # noqa: ARG002 -- the protocol's signature
         return ""

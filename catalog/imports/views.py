@@ -11,7 +11,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from catalog.imports import ImportOptions, submit_import
+from catalog.imports import ImportOptions, registered_stock_writer, submit_import
 from catalog.imports.serializers import (
     CreateImportSerializer,
     ImportIssueSerializer,
@@ -20,7 +20,7 @@ from catalog.imports.serializers import (
 from catalog.models import ImportIssue, ImportJob
 from core.exceptions import BodyTooLargeError, InvalidParameterError, NotFoundError
 from core.permissions import requires
-from core.views import ApiViewSet
+from core.views import ApiViewSet, Problems
 
 # The form around the file.
 FORM_BYTES = 65_536
@@ -46,6 +46,12 @@ class ImportViewSet(ApiViewSet):
                 f"A file may have {settings.IMPORT_MAX_BYTES:,} bytes."
             )
         super().initial(request, *args, **kwargs)
+
+    def problems_of(self, action: str) -> Problems:
+        declared = super().problems_of(action)
+        if action != "create":
+            return declared
+        return (*declared, *registered_stock_writer().problems)
 
     @extend_schema(
         summary="Import products",
