@@ -43,6 +43,17 @@ class UnknownParameterError(DomainError):
     cure = "Remove it, or use one of those named in `known`."
 
 
+class InvalidHeaderError(DomainError):
+    code = "invalid_header"
+    kind = ErrorKind.MALFORMED
+    title = "A header has an impossible value"
+    cause = "The header named in `header` is out of bounds or of the wrong form."
+    cure = "Correct the header, or leave it out; the API reference says what it takes."
+
+    def __init__(self, detail: str = "", *, header: str, **extensions: Any) -> None:
+        super().__init__(detail, header=header, **extensions)
+
+
 class UnknownApiVersionError(DomainError):
     code = "unknown_api_version"
     kind = ErrorKind.MALFORMED
@@ -219,3 +230,11 @@ class ServiceUnavailableError(DomainError):
         self, detail: str = "", *, retry_after: int = 1, **extensions: Any
     ) -> None:
         super().__init__(detail, retry_after=retry_after, **extensions)
+
+
+class DeadlineExceededError(DomainError):
+    code = "deadline_exceeded"
+    kind = ErrorKind.DEADLINE_EXCEEDED
+    title = "Out of time"
+    cause = "The work wasn't done within the time that the request or one of its steps is given. A write may or may not have happened."
+    cure = "Repeat the request with the same Idempotency-Key, or allow more time with `Request-Timeout: <seconds>`."

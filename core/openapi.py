@@ -32,6 +32,7 @@ from core.views import ApiView
 
 _ALWAYS: tuple[type[DomainError], ...] = (
     exceptions.MalformedRequestError,
+    exceptions.InvalidHeaderError,
     exceptions.UnknownApiVersionError,
     exceptions.UnknownHostError,
     exceptions.NotAcceptableError,
@@ -39,6 +40,7 @@ _ALWAYS: tuple[type[DomainError], ...] = (
     exceptions.QuotaExceededError,
     exceptions.InternalError,
     exceptions.ServiceUnavailableError,
+    exceptions.DeadlineExceededError,
 )
 _WITH_BODY: tuple[type[DomainError], ...] = (
     exceptions.MalformedJSONError,
@@ -207,6 +209,11 @@ class Schema(AutoSchema):
             "API-Version",
             "The dated version that the client was written against.",
             {"type": "string", "enum": list(settings.API_VERSIONS)},
+        )
+        yield _header(
+            "Request-Timeout",
+            "How many seconds the answer is worth waiting for; capped per route.",
+            {"type": "number", "minimum": 0.05, "maximum": 3600, "example": 2.5},
         )
         yield _header(
             "X-Request-ID", "Your own id for the request.", {"type": "string"}

@@ -14,7 +14,7 @@ from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
-from psycopg.errors import ProgramLimitExceeded
+from psycopg.errors import ProgramLimitExceeded, QueryCanceled
 from rest_framework import exceptions as drf_exceptions
 from rest_framework.settings import api_settings
 
@@ -107,11 +107,20 @@ def anticipated_error(exc: BaseException | None) -> DomainError | None:
         # client, ours to the log.
         _logger.error("A value reached the database that it refuses.", exc_info=exc)
         return exceptions.MalformedRequestError()
-    if is_lock_timeout(exc):
-        return BusyError(retry_after=RETRY_AFTER_SECONDS)
+    if (late := _late(exc)) is not None:
+        return late
     for kind, error in _TRANSLATIONS:
         if isinstance(exc, kind):
             return error()
+    return None
+
+
+def _late(exc: BaseException) -> DomainError | None:
+    """Tell what came too late in the database: the lock, or the statement's end."""
+    if is_lock_timeout(exc):
+        return BusyError(retry_after=RETRY_AFTER_SECONDS)
+    if isinstance(exc.__cause__, QueryCanceled):
+        return exceptions.DeadlineExceededError()
     return None
 
 
@@ -185,6 +194,7 @@ _ERRORS_BY_STATUS: dict[int, type[DomainError]] = {
     HTTPStatus.UNPROCESSABLE_ENTITY: exceptions.ValidationFailedError,
     HTTPStatus.TOO_MANY_REQUESTS: exceptions.QuotaExceededError,
     HTTPStatus.SERVICE_UNAVAILABLE: exceptions.ServiceUnavailableError,
+    HTTPStatus.GATEWAY_TIMEOUT: exceptions.DeadlineExceededError,
 }
 
 

@@ -7,6 +7,7 @@ REQUEST_HEADERS = (
     "idempotency-key",
     "if-match",
     "if-none-match",
+    "request-timeout",
     "x-order-token",
     "x-request-id",
 )

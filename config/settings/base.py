@@ -55,6 +55,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     # Inside CORS, or a browser's script could not read that it was refused.
+    "core.protection.middleware.DeadlineMiddleware",
     "core.protection.middleware.RateLimitMiddleware",
     "core.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -174,6 +175,10 @@ BLOCK_AFTER_REFUSALS = env_int("BLOCK_AFTER_REFUSALS", 600)
 BLOCK_WINDOW_MINUTES = env_int("BLOCK_WINDOW_MINUTES", 5, minimum=1)
 BLOCK_MINUTES = env_int("BLOCK_MINUTES", 15, minimum=1)
 WEB_PROCESSES = env_int("WEB_PROCESSES", 2, minimum=1)
+# Whether requests have an end in time; see docs/deadlines.md.
+DEADLINE_MODE = env_choice(
+    "DEADLINE_MODE", "enforce", choices={"enforce", "log_only", "off"}
+)
 
 # The shop.
 SHOP_NAME = env_str("SHOP_NAME", "Shopwright")

@@ -1,4 +1,4 @@
-"""What limits and blocks did, counted for all processes together in one hash in Valkey.
+"""What the protections did, counted for all processes together in one hash in Valkey.
 
 A process counts in memory and adds to the hash every few seconds. While Valkey is out the
 counts wait here.
@@ -15,16 +15,44 @@ from prometheus_client.registry import Collector
 
 from core.protection.line import line
 
-# Name in the hash before the first "|" → its help, and what the parts after it are.
-_FAMILIES = {
-    "requests": ("Requests that were counted against a quota.", ("role", "outcome")),
+# Name in the hash before the first "|" → the metric, its help, and what the parts after
+# that name are.
+_FAMILIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "requests": (
+        "rate_limit_requests",
+        "Requests that were counted against a quota.",
+        ("role", "outcome"),
+    ),
     "refusals": (
+        "rate_limit_refusals",
         "Requests that a policy refused, or would have.",
         ("policy", "enforced"),
     ),
-    "near": ("Requests that left less than a fifth of a quota.", ("policy",)),
-    "fallback": ("Requests counted in the process because Valkey was out.", ()),
-    "blocked": ("Requests from blocked addresses.", ("enforced",)),
+    "near": (
+        "rate_limit_near",
+        "Requests that left less than a fifth of a quota.",
+        ("policy",),
+    ),
+    "fallback": (
+        "rate_limit_fallback",
+        "Requests counted in the process because Valkey was out.",
+        (),
+    ),
+    "blocked": (
+        "rate_limit_blocked",
+        "Requests from blocked addresses.",
+        ("enforced",),
+    ),
+    "late": (
+        "deadline_exceeded",
+        "Requests that took longer than they may, or would have been stopped.",
+        ("enforced",),
+    ),
+    "statement": (
+        "deadline_statements",
+        "Statements refused, canceled or cut off because their time was up.",
+        ("outcome",),
+    ),
 }
 
 
@@ -74,9 +102,9 @@ def _hash() -> str:
 class LimitCollector(Collector):
     def collect(self) -> Iterator[CounterMetricFamily]:
         found = totals()
-        for family, (text, labels) in _FAMILIES.items():
+        for family, (metric_name, text, labels) in _FAMILIES.items():
             metric = CounterMetricFamily(
-                f"shopwright_rate_limit_{family}", text, labels=labels
+                f"shopwright_{metric_name}", text, labels=labels
             )
             for name, count in found.items():
                 head, *values = name.split("|")

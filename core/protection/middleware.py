@@ -3,17 +3,24 @@
 The health probes are answered further outside and never get here.
 """
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from math import isinf
+from typing import Any
 
 import structlog
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from core.exceptions import AddressBlockedError
+from core.exceptions import (
+    AddressBlockedError,
+    DeadlineExceededError,
+    InvalidHeaderError,
+)
 from core.problems import ProblemResponse
+from core.protection import deadlines
 from core.protection.addresses import client_of
 from core.protection.counters import counters
 from core.protection.limiter import judge
@@ -22,6 +29,7 @@ from core.protection.rules import rulebook
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 _log = structlog.get_logger("rate_limit")
+_DEADLINE = "shopwright.deadline"
 
 
 class BlockMiddleware:
@@ -60,3 +68,46 @@ class RateLimitMiddleware:
         for name, value in verdict.headers.items():
             response.headers[name] = value
         return response
+
+
+class DeadlineMiddleware:
+    """Bound the request in time from here on, and refuse to enter a view too late."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        mode = settings.DEADLINE_MODE
+        if mode == "off":
+            return self.get_response(request)
+        try:
+            asked = deadlines.read_timeout(request.META.get("HTTP_REQUEST_TIMEOUT"))
+        except InvalidHeaderError as error:
+            return ProblemResponse(error, request)
+        started = time.monotonic()
+        seconds = min(asked or deadlines.REQUEST_SECONDS, deadlines.REQUEST_SECONDS)
+        if mode != "enforce":
+            response = self.get_response(request)
+            if time.monotonic() - started > seconds:
+                counters.add("late|false")
+            return response
+        with deadlines.deadline(seconds) as own:
+            request.META[_DEADLINE] = own, started, asked
+            response = self.get_response(request)
+            if time.monotonic() > own.at:
+                counters.add("late|true")
+        return response
+
+    def process_view(
+        self, request: HttpRequest, view: Any, _args: Any, _kwargs: Any
+    ) -> HttpResponseBase | None:
+        """Hold the request to its route's limits, now that the route is known."""
+        found = request.META.get(_DEADLINE)
+        if found is None:
+            return None
+        own, started, asked = found
+        most, own.statement_seconds = deadlines.limits_of(view)
+        own.at = started + min(asked or most, most)
+        if deadlines.remaining() == 0:
+            return ProblemResponse(DeadlineExceededError(), request)
+        return None

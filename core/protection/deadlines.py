@@ -1,0 +1,155 @@
+"""How long the work at hand may still take. Every limit inside it follows from one instant.
+
+The ladder, each rung below the next: Valkey 50 ms, connect 1 s, wait for a lock 3 s,
+statement 5 s (exports and imports 30 s), a provider's answer 10 s and 15 s in all,
+request 20 s, proxy 30 s.
+"""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from core.exceptions import DeadlineExceededError, InvalidHeaderError
+
+__all__ = [
+    "REQUEST_SECONDS",
+    "Deadline",
+    "DeadlineExceededError",
+    "current_deadline",
+    "deadline",
+    "read_timeout",
+    "remaining",
+    "require_time",
+    "statement_end",
+    "tidying_up",
+    "within",
+]
+
+CONNECT_SECONDS = 1.0
+STATEMENT_SECONDS = 5.0
+LONG_STATEMENT_SECONDS = 30.0
+REQUEST_SECONDS = 20.0
+# What a failed request may still spend on leaving things in order.
+TIDYING_SECONDS = 1.0
+
+HEADER = "Request-Timeout"
+LEAST_SECONDS = 0.05
+MOST_SECONDS = 3600.0
+_SECONDS = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?", re.ASCII)
+
+
+@dataclass(slots=True)
+class Deadline:
+    """An instant of ``time.monotonic``, and the longest that one statement may take."""
+
+    at: float
+    statement_seconds: float = STATEMENT_SECONDS
+
+
+_current: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
+
+
+@contextmanager
+def deadline(
+    seconds: float, *, statement_seconds: float = STATEMENT_SECONDS
+) -> Iterator[Deadline]:
+    """Bound the block. An outer deadline that is nearer stays in force."""
+    own = Deadline(time.monotonic() + seconds, statement_seconds)
+    outer = _current.get()
+    if outer is not None:
+        own.at = min(own.at, outer.at)
+    token = _current.set(own)
+    try:
+        yield own
+    finally:
+        _current.reset(token)
+
+
+@contextmanager
+def tidying_up() -> Iterator[None]:
+    """Let the block leave things in order, even where the time is up already."""
+    outer = _current.get()
+    if outer is None:
+        yield
+        return
+    at = max(outer.at, time.monotonic() + TIDYING_SECONDS)
+    token = _current.set(Deadline(at, outer.statement_seconds))
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def current_deadline() -> float | None:
+    """Return the instant of ``time.monotonic`` at which the time is up, if there is one."""
+    own = _current.get()
+    return None if own is None else own.at
+
+
+def remaining() -> float | None:
+    """Return the seconds left, at least 0, or None where nothing bounds the work."""
+    own = _current.get()
+    return None if own is None else max(0.0, own.at - time.monotonic())
+
+
+def within(seconds: float) -> float:
+    """Return so many seconds, or what is left if that is less.
+
+    :raises DeadlineExceededError: when nothing is left.
+    """
+    left = remaining()
+    if left is None:
+        return seconds
+    if left <= 0:
+        raise DeadlineExceededError
+    return min(seconds, left)
+
+
+def require_time() -> None:
+    """Refuse to begin what can't be finished any more.
+
+    :raises DeadlineExceededError: when nothing is left.
+    """
+    if remaining() == 0:
+        raise DeadlineExceededError
+
+
+def statement_end() -> float | None:
+    """Return the instant at which a statement that begins now is to be canceled."""
+    own = _current.get()
+    if own is None:
+        return None
+    return min(own.at, time.monotonic() + own.statement_seconds)
+
+
+def read_timeout(text: str | None) -> float | None:
+    """Return the seconds that the header asks for, or None where it is absent.
+
+    :raises InvalidHeaderError: if that isn't a number of seconds within bounds.
+    """
+    if text is None:
+        return None
+    seconds = float(text) if _SECONDS.fullmatch(text) else 0.0
+    if not LEAST_SECONDS <= seconds <= MOST_SECONDS:
+        raise InvalidHeaderError(
+            f"{HEADER} must be a number of seconds from {LEAST_SECONDS} to"
+            f" {MOST_SECONDS:.0f}, such as 2.5.",
+            header=HEADER,
+        )
+    return seconds
+
+
+def limits_of(view: Any) -> tuple[float, float]:
+    """Return the longest that a route and each of its statements may take.
+
+    A view says so by ``request_seconds`` and ``statement_seconds``.
+    """
+    said = getattr(view, "cls", None) or getattr(view, "view_class", None) or view
+    return (
+        getattr(said, "request_seconds", REQUEST_SECONDS),
+        getattr(said, "statement_seconds", STATEMENT_SECONDS),
+    )
