@@ -1,6 +1,7 @@
 from datetime import datetime
 from typing import Self
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -191,6 +192,12 @@ class Movement(models.Model):
         indexes = [
             models.Index(name="inventory_movement_of_stock", fields=["stock", "-id"]),
             models.Index(name="inventory_movement_reference", fields=["reference"]),
+            # Rows only ever come at the end: a few pages say which blocks hold a day.
+            BrinIndex(
+                name="inventory_movement_created_at",
+                fields=["created_at"],
+                autosummarize=True,
+            ),
         ]
 
     def __str__(self) -> str:
