@@ -64,3 +64,5 @@ STRANGERS_ACTIVITY = frozenset(
 )
 STRANGERS_ACTIVITY_PER_HOUR = 30
 ACTIVITY_DETAILS_MAX_BYTES = 2000
+# Between the steps of a sign-in; long enough to find the phone.
+TICKET_LIFETIME = timedelta(minutes=5)

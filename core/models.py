@@ -217,6 +217,7 @@ class RateLimitPolicy(models.Model):
         PRINCIPAL = "principal", "Caller (user, else address)"
         ADDRESS = "ip", "Address"
         ACCOUNT = "account", "Account that is signed in to"
+        PAIR = "pair", "Account and address together"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(

@@ -1,5 +1,6 @@
 """What a request says about the device that it comes from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -14,8 +15,9 @@ DEVICE_COOKIE = "shop_device"
 NAME_MAX_LENGTH = 100
 USER_AGENT_MAX_LENGTH = 300
 _META = f"HTTP_{DEVICE_HEADER.upper().replace('-', '_')}"
-# Ours have half of that; nobody is to have us sign longer ones.
-_TOKEN_MAX_LENGTH = 200
+# Nobody is to have us sign longer ones.
+_TOKEN_MAX_LENGTH = 512
+_SEPARATOR = "."
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,6 @@ class Device:
 
 def device_of(request: HttpRequest | Request, *, name: str = "") -> Device:
     """Describe the device of a request; browsers' pages keep its id in a cookie."""
-    token = request.META.get(_META) or request.COOKIES.get(DEVICE_COOKIE, "")
     address = client_of(request).address
     return Device(
         name=_plain(name)[:NAME_MAX_LENGTH],
@@ -42,22 +43,32 @@ def device_of(request: HttpRequest | Request, *, name: str = "") -> Device:
         user_agent=_plain(request.META.get("HTTP_USER_AGENT", ""))[
             :USER_AGENT_MAX_LENGTH
         ],
-        id=_device_id(token),
+        id=_read(request)[0],
     )
 
 
-def device_token(device_id: UUID) -> str:
-    """Return what a device sends back to be known again; signed, so it can't be made up."""
-    return _signer().sign(device_id.hex)
+def device_token(device_id: UUID, accounts: Sequence[str] = ()) -> str:
+    """Return what a device sends back to be known again; signed, so it can't be made up.
+
+    ``accounts`` are keys of those that have signed in on the device.
+    """
+    return _signer().sign(_SEPARATOR.join([device_id.hex, *accounts]))
 
 
-def _device_id(token: str) -> UUID | None:
+def accounts_known_to(request: HttpRequest | Request) -> tuple[str, ...]:
+    """Return the keys of the accounts that the device has proof of, latest first."""
+    return _read(request)[1]
+
+
+def _read(request: HttpRequest | Request) -> tuple[UUID | None, tuple[str, ...]]:
+    token = request.META.get(_META) or request.COOKIES.get(DEVICE_COOKIE, "")
     if not 0 < len(token) <= _TOKEN_MAX_LENGTH:
-        return None
+        return None, ()
     try:
-        return UUID(_signer().unsign(token))
+        device_id, *accounts = _signer().unsign(token).split(_SEPARATOR)
+        return UUID(device_id), tuple(accounts)
     except (BadSignature, ValueError):
-        return None
+        return None, ()
 
 
 def _signer() -> Signer:

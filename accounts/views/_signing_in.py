@@ -1,3 +1,6 @@
+from collections.abc import Mapping
+from typing import Any
+
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.permissions import IsAuthenticated
@@ -5,8 +8,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import services
-from accounts.auth import current_user
+from accounts.auth import DEVICE_HEADER, current_user, device_of, proof_of_device
 from accounts.exceptions import InvalidCredentialsError, InvalidRefreshTokenError
+from accounts.models import User
 from accounts.serializers import (
     RefreshSerializer,
     SignedInSerializer,
@@ -14,7 +18,9 @@ from accounts.serializers import (
     TokenPairSerializer,
     UserSerializer,
 )
+from core.ids import uuid7
 from core.permissions import Anyone
+from core.protection.limiter import give_back
 from core.views import ApiView
 
 USER_EXAMPLE = {
@@ -28,6 +34,14 @@ USER_EXAMPLE = {
     "created_at": "2026-11-20T09:30:00.000000Z",
 }
 PAIR_EXAMPLE = {"access": "eyJhbGciOiJIUzI1NiIs…", "refresh": "eyJhbGciOiJIUzI1NiIs…"}
+
+
+def remembering(request: Request, user: User, shown: Mapping[str, Any]) -> Response:
+    """Answer a sign-in that went well, and let the device prove that the next time."""
+    give_back(request)
+    device_id = device_of(request).id or uuid7()
+    proof = proof_of_device(request, device_id, user)
+    return Response(shown, headers={DEVICE_HEADER: proof})
 
 
 class TokenView(ApiView):
@@ -73,7 +87,7 @@ class LoginView(TokenView):
             "refresh": signed_in.tokens.refresh,
             "user": signed_in.user,
         }
-        return Response(SignedInSerializer(shown).data)
+        return remembering(request, signed_in.user, SignedInSerializer(shown).data)
 
 
 class RefreshView(TokenView):

@@ -4,6 +4,7 @@ REQUEST_HEADERS = (
     "api-version",
     "authorization",
     "content-type",
+    "device-id",
     "idempotency-key",
     "if-match",
     "if-none-match",
@@ -13,6 +14,7 @@ REQUEST_HEADERS = (
 )
 RESPONSE_HEADERS = (
     "API-Version",
+    "Device-ID",
     "ETag",
     "Idempotent-Replayed",
     "Link",

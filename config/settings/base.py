@@ -168,6 +168,7 @@ BREAKER_MODE = env_choice(
     "BREAKER_MODE", "enforce", choices={"enforce", "log_only", "off"}
 )
 RATE_LIMIT_PRINCIPALS = ["accounts.auth.principal_of_token"]
+RATE_LIMIT_ATTEMPT = "accounts.auth.attempt_of"
 # Each process reads policies and blocks anew this often, in a thread of its own.
 RATE_LIMIT_REFRESH_SECONDS = 2.0
 TRUSTED_PROXY_HOPS = env_int("TRUSTED_PROXY_HOPS", 0)

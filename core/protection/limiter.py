@@ -6,29 +6,28 @@ are strict grant there only the process's share.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 from math import ceil
-from typing import Any
 
-import orjson
 import redis
 import structlog
 from django.conf import settings
 from django.http import HttpRequest
+from rest_framework.request import Request
 
 from core.exceptions import QuotaExceededError
 from core.protection.addresses import Client
+from core.protection.attempts import Attempt, attempt_of
 from core.protection.counters import counters
 from core.protection.line import line
-from core.protection.policies import PER_ACCOUNT, PER_ADDRESS, Policy
+from core.protection.policies import PER_ACCOUNT, PER_ADDRESS, PER_PAIR, Policy
 from core.protection.principals import Principal, principal_of
 from core.protection.rules import rulebook
 from core.protection.sparing import SparingBuckets
 from core.protection.token_bucket import Bucket, Level, LocalBuckets, SharedBuckets
 
 _log = structlog.get_logger("rate_limit")
-# A form to sign in is small; what is larger isn't one.
-_MOST_FORM_BYTES = 65_536
+_ATTEMPTS = frozenset({PER_ACCOUNT, PER_PAIR})
+_TAKEN = "shopwright.limits.taken"
 
 shared = SparingBuckets(SharedBuckets(line.call))
 local = LocalBuckets()
@@ -51,15 +50,27 @@ def judge(request: HttpRequest, client: Client) -> Verdict:
     path = request.path_info
     found = rules.policies_for(role=principal.role, method=method, path=path)
     weight = rules.weight_of(method, path)
+    attempt = _attempt(found, request)
     policies, buckets = [], []
     for policy in found:
-        bucket = _bucket(policy, weight, request, client, principal)
-        if bucket is not None:
+        owner = _owner(policy, client, principal, attempt)
+        if owner:
             policies.append(policy)
-            buckets.append(bucket)
+            buckets.append(_bucket(policy, weight, owner))
     if not buckets:
         return _UNCOUNTED
-    return _verdict(policies, buckets, take(buckets), principal)
+    verdict = _verdict(policies, buckets, take(buckets), principal)
+    if attempt is not None and verdict.error is None:
+        pairs = zip(policies, buckets, strict=True)
+        request.META[_TAKEN] = [b for policy, b in pairs if not policy.is_general]
+    return verdict
+
+
+def give_back(request: HttpRequest | Request) -> None:
+    """Return what a try to sign in took, because it was the owner's after all."""
+    taken: list[Bucket] = request.META.pop(_TAKEN, [])
+    if taken:
+        take([replace(bucket, cost=-bucket.cost) for bucket in taken])
 
 
 def take(buckets: Sequence[Bucket]) -> list[Level]:
@@ -78,22 +89,29 @@ def _share(bucket: Bucket) -> Bucket:
     return replace(bucket, capacity=capacity, rate=bucket.rate / processes)
 
 
-def _bucket(
-    policy: Policy,
-    weight: int,
-    request: HttpRequest,
-    client: Client,
-    principal: Principal,
-) -> Bucket | None:
-    if policy.per == PER_ADDRESS:
-        owner = f"ip:{client.name}"
-    elif policy.per == PER_ACCOUNT:
-        account = _account(request)
-        if not account:
-            return None
-        owner = f"account:{account}"
-    else:
-        owner = principal.name
+def _attempt(policies: Sequence[Policy], request: HttpRequest) -> Attempt | None:
+    if any(policy.per in _ATTEMPTS for policy in policies):
+        return attempt_of(request)
+    return None
+
+
+def _owner(
+    policy: Policy, client: Client, principal: Principal, attempt: Attempt | None
+) -> str:
+    """Return whose bucket it is; empty where the policy doesn't concern the request."""
+    if policy.per in _ATTEMPTS and attempt is None:
+        return ""
+    if attempt is not None and attempt.device and not policy.is_general:
+        # Whatever others do to the account or at this address, this device may try.
+        return attempt.owner
+    if attempt is not None and policy.per == PER_ACCOUNT:
+        return attempt.owner
+    if attempt is not None and policy.per == PER_PAIR:
+        return f"pair:{attempt.account}:{client.name}"
+    return f"ip:{client.name}" if policy.per == PER_ADDRESS else principal.name
+
+
+def _bucket(policy: Policy, weight: int, owner: str) -> Bucket:
     return Bucket(
         # The braces keep one owner's buckets in one slot of a cluster.
         f"{settings.CACHES['default']['KEY_PREFIX']}:limit:{{{owner}}}:{policy.name}",
@@ -103,27 +121,6 @@ def _bucket(
         policy.is_enforced and settings.RATE_LIMIT_MODE == "enforce",
         policy.is_strict,
     )
-
-
-def _account(request: HttpRequest) -> str:
-    """Return whom a form signs in, unreadable; empty where it names nobody."""
-    length = request.META.get("CONTENT_LENGTH") or "0"
-    if not length.isdigit() or int(length) > _MOST_FORM_BYTES:
-        return ""
-    name: Any
-    if request.content_type == "application/json":
-        try:
-            name = orjson.loads(request.body)["email"]
-        except (ValueError, KeyError, TypeError, IndexError):
-            return ""
-    else:
-        name = request.POST.get("username", "")
-    if not isinstance(name, str) or not name.strip():
-        return ""
-    text = name.strip().casefold().encode(errors="replace")
-    return blake2b(
-        text, digest_size=12, key=settings.SECRET_KEY.encode()[:64]
-    ).hexdigest()
 
 
 def _verdict(
@@ -137,7 +134,8 @@ def _verdict(
     shown: list[tuple[Policy, Level]] = []
     names = []
     for policy, bucket, level in zip(policies, buckets, levels, strict=True):
-        if bucket.refuses:
+        # How often others have tried an account is nobody's business.
+        if bucket.refuses and policy.per not in _ATTEMPTS:
             shown.append((policy, level))
         if level.is_short:
             (short if bucket.refuses else would).append((policy, level))

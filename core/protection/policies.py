@@ -12,7 +12,8 @@ Entry = TypeVar("Entry")
 
 ANY_ROLE = "any"
 EVERY_PATH = "*"
-PER_PRINCIPAL, PER_ADDRESS, PER_ACCOUNT = "principal", "ip", "account"
+PER_PRINCIPAL, PER_ADDRESS = "principal", "ip"
+PER_ACCOUNT, PER_PAIR = "account", "pair"
 # From so much of the quota on a client is near its limit.
 NEAR_SHARE = 0.8
 

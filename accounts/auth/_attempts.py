@@ -1,0 +1,61 @@
+"""Whom a form would sign in, and the proof that a device has signed that account in before.
+
+The proof is signed, so that it costs no query; it opens nothing. It spares its device the
+delay that wrong guesses from elsewhere put on the account.
+"""
+
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.http import HttpRequest
+from rest_framework.request import Request
+
+from accounts.auth._devices import accounts_known_to, device_of, device_token
+from accounts.auth._tickets import user_of_ticket
+from accounts.models import User
+from core.protection.attempts import Attempt, account_key
+
+# A household shares a tablet; more accounts than these are no household. Each has two
+# keys: by its address, as a form names it, and by its id, as a ticket does.
+_MOST_KEYS = 8
+# A form to sign in is small; what is larger isn't one.
+_MOST_FORM_BYTES = 65_536
+
+
+def attempt_of(request: HttpRequest) -> Attempt | None:
+    """Return the account that the request's form names, if it names one."""
+    name = _named_account(request)
+    if not name:
+        return None
+    account = account_key(name)
+    device_id = device_of(request).id
+    if device_id is None or account not in accounts_known_to(request):
+        return Attempt(account)
+    return Attempt(account, device_id.hex)
+
+
+def proof_of_device(request: HttpRequest | Request, device_id: UUID, user: User) -> str:
+    """Say that the user has signed in on the device; who did before stays known there."""
+    own = [account_key(user.email), account_key(str(user.pk))]
+    others = [key for key in accounts_known_to(request) if key not in own]
+    return device_token(device_id, [*own, *others][:_MOST_KEYS])
+
+
+def _named_account(request: HttpRequest) -> str:
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not length.isdigit() or int(length) > _MOST_FORM_BYTES:
+        return ""
+    given: Any = request.POST
+    if request.content_type == "application/json":
+        try:
+            given = orjson.loads(request.body)
+        except ValueError:
+            return ""
+        if not isinstance(given, dict):
+            return ""
+    ticket = given.get("ticket")
+    if isinstance(ticket, str) and ticket:
+        return user_of_ticket(ticket) or ""
+    name = given.get("email") or given.get("username")
+    return name.strip() if isinstance(name, str) else ""

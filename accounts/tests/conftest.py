@@ -1,0 +1,36 @@
+from importlib import import_module
+
+import pytest
+import redis
+from django.apps import apps
+
+from core.models import RateLimitPolicy, RouteWeight
+from core.protection import counters, limiter, refusals
+from core.protection.line import Line
+from core.protection.sparing import SparingBuckets
+from core.protection.token_bucket import LocalBuckets, SharedBuckets
+
+SEEDS = ("0004_seed_rate_limits", "0006_seed_limits_of_guessing")
+
+
+@pytest.fixture
+def seeded_limits(db, settings, monkeypatch):
+    """Switch limits on as the migrations seed them, behind one proxy, and none used up."""
+    settings.RATE_LIMIT_MODE = "enforce"
+    settings.TRUSTED_PROXY_HOPS = 1
+    settings.BLOCK_AFTER_REFUSALS = 0
+    # A machine that is busy with other tests is no lost Valkey.
+    line = Line(patience_seconds=10)
+    monkeypatch.setattr(counters, "line", line)
+    monkeypatch.setattr(refusals, "line", line)
+    monkeypatch.setattr(limiter, "shared", SparingBuckets(SharedBuckets(line.call)))
+    monkeypatch.setattr(limiter, "local", LocalBuckets())
+    # A test with real commits before this one may have emptied the table.
+    RateLimitPolicy.objects.all().delete()
+    RouteWeight.objects.all().delete()
+    for name in SEEDS:
+        import_module(f"core.migrations.{name}").seed(apps, None)
+    prefix = settings.CACHES["default"]["KEY_PREFIX"]
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        for key in client.scan_iter(f"{prefix}:limit*"):
+            client.delete(key)
