@@ -1,7 +1,7 @@
 import os
 from typing import Any
 
-from celery import Celery
+from celery import Celery, bootsteps
 from celery.beat import Scheduler
 from django.utils import timezone
 from redis.exceptions import RedisError
@@ -11,6 +11,19 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 app = Celery("shopwright")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+class RequireKeys(bootsteps.Step):
+    """Keeps a worker from starting that could not read what the shop has encrypted."""
+
+    def create(self, _parent: Any) -> None:
+        # Django's apps are loaded by now, but not yet when this module is.
+        from core.key_proofs import require_keys  # noqa: PLC0415
+
+        require_keys()
+
+
+app.steps["worker"].add(RequireKeys)
 
 
 class BeatingScheduler(Scheduler):

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import redis
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.mail import get_connection
@@ -18,7 +19,9 @@ from django.db.migrations.executor import MigrationExecutor
 
 from config.connections import reason, require_database, require_valkey
 from config.embedded import EmbeddedError, database_url, redis_url
+from core.encryption import current_key
 from core.heartbeat import STALE_AFTER_SECONDS, last_heartbeat
+from core.key_proofs import lost_keys
 
 OLDEST_POSTGRES = 14
 SHORTEST_SECRET = 50
@@ -213,6 +216,16 @@ def check_secrets() -> str:
     return "SECRET_KEY is long and mixed."
 
 
+def check_keys() -> str:
+    try:
+        lost = lost_keys()
+    except ImproperlyConfigured as error:
+        raise UnwellError(str(error), KEYS_CURE) from error
+    if lost:
+        raise UnwellError(lost[0], KEYS_CURE)
+    return f"Encrypted data can be read; new data is sealed with the key {current_key().id!r}."
+
+
 def check_clock() -> str:
     with connection.cursor() as cursor:
         before = datetime.now(UTC)
@@ -242,7 +255,9 @@ def check_limits() -> str:
     )
 
 
+KEYS_CURE = "Set FIELD_ENCRYPTION_KEYS as it was, from where the keys are kept beside the backups."
 NEEDS = {
+    "keys": "database",
     "migrations": "database",
     "clock": "database",
     "worker": "valkey",
@@ -258,6 +273,7 @@ CHECKS: dict[str, Callable[[], str]] = {
     "mail": check_mail,
     "storage": check_storage,
     "secrets": check_secrets,
+    "keys": check_keys,
     "limits": check_limits,
     "clock": check_clock,
 }

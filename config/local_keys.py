@@ -26,7 +26,8 @@ def kept_keys(var: Path) -> str:
             _make(path)
         return path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
-        message = f"The encryption keys in {path} can't be read or made: {error}."
+        reason = getattr(error, "strerror", None) or "no ASCII text"
+        message = f"the encryption keys can't be kept in {path}: {reason}."
         raise ImproperlyConfigured(message) from error
 
 

@@ -30,6 +30,7 @@ from catalog.models import Product
 from config import connections, demo, processes
 from config.embedded import EmbeddedError, command_line, require_free_port
 from config.embedded.processes import die_with_parent, end_all, marked
+from core import key_proofs
 
 if TYPE_CHECKING:
     from django.db.backends.postgresql.base import DatabaseWrapper
@@ -127,6 +128,7 @@ def _prepare_database(*, with_demo: bool, output: TextIO) -> None:
         output.write("Bringing the database up to date.\n")
         output.flush()
         call_command("migrate", interactive=False, verbosity=0)
+    key_proofs.require_keys()
     if with_demo and "seed" in get_commands() and not Product.objects.exists():
         output.write("Filling the demo shop.\n")
         output.flush()

@@ -5,3 +5,8 @@ from django.core.wsgi import get_wsgi_application
 # Forgetting the variable must not open a shop that has the published key.
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 application = get_wsgi_application()
+
+# Models are there only now.
+from core.key_proofs import require_keys  # noqa: E402 -- see above
+
+require_keys()

@@ -189,6 +189,17 @@ class AuditEntry(models.Model):
         return f"{self.action} {self.subject_type} {self.subject_id}"
 
 
+class EncryptionKey(models.Model):
+    """A key that text in this database was sealed with, and a text to know it by."""
+
+    id = models.CharField(primary_key=True, max_length=32)
+    proof = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.id
+
+
 _PATH = RegexValidator(
     r"\A(\*|/[^\s?*]*\*?)\Z",
     "A path such as /api/v1/search, /api/v1/carts/{id}/items or /api/v1/imports*, or *.",

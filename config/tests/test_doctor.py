@@ -13,6 +13,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from config import doctor
 from config.embedded import EmbeddedServers
 from core import heartbeat
+from core.key_proofs import require_keys
 
 START = "Start the shop with `make run`."
 
@@ -216,6 +217,33 @@ def test_secret_of_sixty_mixed_characters_is_well(settings):
     settings.SECRET_KEY = "0123456789" * 6
 
     assert doctor.check_secrets() == "SECRET_KEY is long and mixed."
+
+
+@pytest.mark.django_db
+def test_keys_of_the_database_are_well():
+    require_keys()
+
+    assert doctor.check_keys() == (
+        "Encrypted data can be read; new data is sealed with the key 'test'."
+    )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [
+        (
+            "other:" + "A" * 43 + "=",
+            "FIELD_ENCRYPTION_KEYS lacks the key 'test', with which data in this database is encrypted: bring it back, or nobody can read that data again.",
+        ),
+        ("other:AAAA", "FIELD_ENCRYPTION_KEYS: the key 'other' has 3 bytes, not 32."),
+    ],
+)
+def test_lost_or_spoilt_keys_are_wrong(settings, keys, problem):
+    require_keys()
+    settings.FIELD_ENCRYPTION_KEYS = keys
+
+    assert refusal(doctor.check_keys).problem == problem
 
 
 @pytest.mark.django_db

@@ -158,6 +158,12 @@ def test_up_recovers_from_kill_9_and_leaves_nothing_after_ctrl_c(up, var):
     assert second.wait(30) == 0, rest
     assert all_gone(stopped)
 
+    (var / "encryption.keys").unlink()
+    keyless = up("--port", str(free_port()), **SMALL)
+    said, _ = keyless.communicate(timeout=60)
+    assert keyless.returncode == 1
+    assert "The settings are wrong: FIELD_ENCRYPTION_KEYS lacks the key 'local-" in said
+
 
 @pytest.mark.slow
 def test_up_ends_what_an_earlier_run_left_behind(up, var):
@@ -241,7 +247,7 @@ def test_up_says_that_its_folder_cannot_be_made(up, tmp_path):
 
     assert process.returncode == 1
     assert said == (
-        f"CommandError: The shop can't start: Not a directory ({blocked / 'var'}).\n"
+        f"The settings are wrong: the encryption keys can't be kept in {blocked / 'var' / 'encryption.keys'}: Not a directory.\n"
     )
 
 
