@@ -1,0 +1,319 @@
+"""Who may run now, who waits, and who is refused while there is still time to say so.
+
+`Admission` is the whole decision without threads or a clock of its own, so that the
+simulation and the server run the same code; `core.protection.gate` lets threads wait on it.
+
+Sources: CoDel (Nichols and Jacobson 2012, RFC 8289) for how long a queue may stand; last in,
+first out under overload after Facebook's "Fail at Scale" (2015); priorities by criticality
+after Google's "Handling Overload", spread within a class by caller as in WeChat's DAGOR.
+"""
+
+import math
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from core.protection.concurrency import Limiter
+
+MAX_WAIT_SECONDS = 0.5
+CODEL_TARGET_SECONDS = 0.05
+CODEL_INTERVAL_SECONDS = 0.5
+TICK_SECONDS = 0.05
+# Waits are counted up to these bounds, in seconds.
+WAIT_BOUNDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5)
+
+
+class Reason(StrEnum):
+    PRIORITY = "priority"
+    QUEUE_FULL = "queue_full"
+    WAITED_TOO_LONG = "waited_too_long"
+    DEADLINE = "deadline"
+
+
+@dataclass(eq=False, slots=True)
+class Waiter:
+    """A request before the view. ``rank`` is its priority and its place within that.
+
+    Neither ``is_admitted`` nor a ``reason``: it waits, and ``wake`` is called when it doesn't
+    any longer.
+    """
+
+    priority: int
+    rank: float
+    arrived_at: float
+    give_up_at: float
+    is_admitted: bool = False
+    reason: Reason | None = None
+    admitted_at: float = 0.0
+    # How many were inside with it at most, as far as is known.
+    company: int = 0
+    wake: Callable[[], None] | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        return not self.is_admitted and self.reason is None
+
+
+class Threshold:
+    """Requests of this rank and above may not queue. It falls with the cube of the load.
+
+    The load is smoothed and the threshold moves at limited speeds: a jump would shed whole
+    classes at once, empty the house, open the door wide, and swing for ever.
+    """
+
+    SMOOTHING_SECONDS = 1.0
+    # What pays is refused by a full queue only, never because of what may come.
+    LOWEST = 20.0
+    FALL_PER_SECOND = 20.0
+    RISE_PER_SECOND = 2.0
+    # When nobody has waited for a while there is nothing to be careful about.
+    QUIET_LOAD, QUIET_RISE_PER_SECOND = 0.2, 5.0
+
+    def __init__(self) -> None:
+        self.value = 100.0
+        self.load = 0.0
+        self._at: float | None = None
+
+    def update(self, load: float, now: float) -> None:
+        elapsed = 0.0 if self._at is None else max(0.0, now - self._at)
+        self._at = now
+        share = -math.expm1(-elapsed / self.SMOOTHING_SECONDS)
+        self.load += (min(1.0, max(0.0, load)) - self.load) * share
+        wanted = max(self.LOWEST, 100 * (1 - self.load**3))
+        is_quiet = self.load < self.QUIET_LOAD
+        rise = self.QUIET_RISE_PER_SECOND if is_quiet else self.RISE_PER_SECOND
+        lowest = self.value - self.FALL_PER_SECOND * elapsed
+        highest = self.value + rise * elapsed
+        self.value = min(highest, max(lowest, wanted))
+
+
+class _Lane:
+    """Those of one priority who wait, and since when the oldest has waited too long."""
+
+    __slots__ = ("_late_since", "queue")
+
+    def __init__(self) -> None:
+        self.queue: deque[Waiter] = deque()
+        self._late_since: float | None = None
+
+    def watch(self, now: float) -> None:
+        oldest = self.queue[0].arrived_at if self.queue else now
+        if now - oldest < CODEL_TARGET_SECONDS:
+            self._late_since = None
+        elif self._late_since is None:
+            self._late_since = now
+
+    def is_standing(self, now: float) -> bool:
+        """Tell whether it has been above CoDel's target for a whole interval."""
+        since = self._late_since
+        return since is not None and now - since >= CODEL_INTERVAL_SECONDS
+
+    def take(self, now: float) -> Waiter:
+        """Take the oldest; under overload the youngest, whose client is still there."""
+        self.watch(now)
+        is_last_first = self.is_standing(now)
+        return self.queue.pop() if is_last_first else self.queue.popleft()
+
+
+class Admission:
+    """A limit, a bounded queue behind it, and the rules between the two. Not thread-safe.
+
+    ``outside_load`` tells further signs of load, from 0 to 1. ``places`` bounds the queue
+    whatever the limit, since each who waits takes a thread.
+    """
+
+    def __init__(
+        self,
+        limiter: Limiter,
+        *,
+        outside_load: Callable[[], float] = lambda: 0.0,
+        places: float = math.inf,
+    ) -> None:
+        self.limiter = limiter
+        self.threshold = Threshold()
+        self.inflight = 0
+        self.queued = 0
+        self.tally = Tally()
+        self._outside_load = outside_load
+        self._places = places
+        self._lanes: dict[int, _Lane] = {}
+        self._occupancy = 0.0
+        self._arrivals = 0
+        self._next_tick = -math.inf
+
+    @property
+    def queue_bound(self) -> int:
+        return int(min(2 * self.limiter.usual_limit, self._places))
+
+    def arrive(
+        self, *, priority: int, rank: float, now: float, deadline: float = math.inf
+    ) -> Waiter:
+        """Admit, refuse at once, or leave waiting; the waiter tells which."""
+        self._note_arrival(now)
+        waiter = Waiter(priority, rank, now, deadline)
+        reason = self._obstacle(waiter, now)
+        if reason is not None:
+            self._refuse(waiter, reason)
+        elif self.queued == 0 and self.inflight < int(self.limiter.limit):
+            self._admit(waiter, now)
+        else:
+            self._queue(waiter, now)
+        return waiter
+
+    def admit_anyway(
+        self, *, priority: int, rank: float, now: float, deadline: float = math.inf
+    ) -> Waiter:
+        """Admit, and count what `arrive` would have refused. For trying it out."""
+        self._note_arrival(now)
+        waiter = Waiter(priority, rank, now, deadline)
+        reason = self._obstacle(waiter, now)
+        full = int(self.limiter.limit) + self.queue_bound
+        if reason is None and self.inflight >= full:
+            reason = Reason.QUEUE_FULL
+        if reason is not None:
+            self.tally.would_shed[priority, reason] += 1
+        self._admit(waiter, now)
+        return waiter
+
+    def leave(self, waiter: Waiter, *, now: float, route: str | None) -> None:
+        """Let out one who was admitted. Without a route nothing is learned from it."""
+        if route is not None:
+            company = max(waiter.company, self.inflight)
+            seconds = now - waiter.admitted_at
+            self.limiter.finished(route, seconds, inflight=company, now=now)
+        self.inflight -= 1
+        if self.queued:
+            self.admit_waiting(now)
+
+    def step_aside(self, now: float) -> None:
+        """Give a place free for as long as its holder only waits for somebody else's server."""
+        self.inflight -= 1
+        self.admit_waiting(now)
+
+    def step_back(self) -> None:
+        """Take the place again, without queueing: what has begun is to be finished."""
+        self.inflight += 1
+
+    def give_up(self, waiter: Waiter, now: float) -> None:
+        """Take one who has waited too long out of the queue, unless it is settled."""
+        if waiter.is_waiting:
+            lane = self._lanes[waiter.priority]
+            lane.watch(now)
+            lane.queue.remove(waiter)
+            self.queued -= 1
+            self._refuse(waiter, Reason.WAITED_TOO_LONG)
+
+    def admit_waiting(self, now: float) -> None:
+        while self.queued and self.inflight < int(self.limiter.limit):
+            waiter = self._next(now)
+            if waiter.give_up_at <= now:
+                self._refuse(waiter, Reason.WAITED_TOO_LONG)
+            else:
+                self._admit(waiter, now)
+
+    def _note_arrival(self, now: float) -> None:
+        self._occupancy += self.load()
+        self._arrivals += 1
+        if now >= self._next_tick:
+            load = max(self._occupancy / self._arrivals, self._outside_load())
+            self._occupancy, self._arrivals = 0.0, 0
+            self.threshold.update(load, now)
+            self.limiter.tick(now)
+            self._next_tick = now + TICK_SECONDS
+
+    def load(self) -> float:
+        """Return how full the house is: 0.3 when all places are taken, 1 with the queue."""
+        limit = self.limiter.usual_limit
+        inside = min(1.0, self.inflight / limit)
+        # Those inside beyond the limit would wait if somebody had made them.
+        waiting = self.queued + max(0.0, self.inflight - limit)
+        return 0.3 * inside + 0.7 * min(1.0, waiting / max(1, self.queue_bound))
+
+    def _obstacle(self, waiter: Waiter, now: float) -> Reason | None:
+        if waiter.give_up_at <= now:
+            return Reason.DEADLINE
+        over = waiter.rank - self.threshold.value
+        if over < 0:
+            return None
+        # Not worth queueing, but free places are there to be used: the fewer, the
+        # less important the request.
+        limit = int(self.limiter.limit)
+        if self.queued == 0 and self.inflight < limit * (1 - over / 100):
+            return None
+        return Reason.PRIORITY
+
+    def _queue(self, waiter: Waiter, now: float) -> None:
+        if self.queued >= self.queue_bound and not self._make_room(waiter.rank):
+            self._refuse(waiter, Reason.QUEUE_FULL)
+            return
+        lane = self._lanes.get(waiter.priority)
+        if lane is None:
+            lane = self._lanes[waiter.priority] = _Lane()
+        lane.watch(now)
+        standing = lane.is_standing(now)
+        patience = CODEL_TARGET_SECONDS if standing else MAX_WAIT_SECONDS
+        waiter.give_up_at = min(waiter.give_up_at, now + patience)
+        lane.queue.append(waiter)
+        self.queued += 1
+        # A place may be free that those before are about to be given.
+        self.admit_waiting(now)
+
+    def _make_room(self, rank: float) -> bool:
+        """Refuse the least important of those who wait, if it is less important than this."""
+        lane = max(
+            (lane for lane in self._lanes.values() if lane.queue),
+            key=lambda lane: lane.queue[0].priority,
+            default=None,
+        )
+        if lane is None:
+            return False
+        worst = max(lane.queue, key=lambda waiter: waiter.rank)
+        if worst.rank <= rank:
+            return False
+        lane.queue.remove(worst)
+        self.queued -= 1
+        self._refuse(worst, Reason.PRIORITY)
+        return True
+
+    def _next(self, now: float) -> Waiter:
+        priority = min(p for p, lane in self._lanes.items() if lane.queue)
+        self.queued -= 1
+        return self._lanes[priority].take(now)
+
+    def _admit(self, waiter: Waiter, now: float) -> None:
+        self.inflight += 1
+        waiter.is_admitted = True
+        waiter.admitted_at = now
+        waiter.company = self.inflight
+        self.tally.admit(waiter)
+        if waiter.wake is not None:
+            waiter.wake()
+
+    def _refuse(self, waiter: Waiter, reason: Reason) -> None:
+        waiter.reason = reason
+        self.tally.shed[waiter.priority, reason] += 1
+        if waiter.wake is not None:
+            waiter.wake()
+
+
+class Tally:
+    """What happened since it was last read."""
+
+    __slots__ = ("admitted", "shed", "wait_seconds", "waits", "would_shed")
+
+    def __init__(self) -> None:
+        self.admitted: Counter[int] = Counter()
+        self.shed: Counter[tuple[int, Reason]] = Counter()
+        self.would_shed: Counter[tuple[int, Reason]] = Counter()
+        # How many waited so long at most, by index into WAIT_BOUNDS.
+        self.waits: Counter[int] = Counter()
+        self.wait_seconds = 0.0
+
+    def admit(self, waiter: Waiter) -> None:
+        self.admitted[waiter.priority] += 1
+        waited = waiter.admitted_at - waiter.arrived_at
+        if waited > 0:
+            self.wait_seconds += waited
+            index = next((n for n, b in enumerate(WAIT_BOUNDS) if waited <= b), -1)
+            self.waits[index] += 1

@@ -1,0 +1,432 @@
+"""Who is let in, who waits, who is refused, and in which order."""
+
+import math
+from itertools import pairwise
+
+import pytest
+
+from core.protection.admission import (
+    CODEL_INTERVAL_SECONDS,
+    CODEL_TARGET_SECONDS,
+    MAX_WAIT_SECONDS,
+    WAIT_BOUNDS,
+    Admission,
+    Reason,
+    Threshold,
+)
+from core.protection.concurrency import FixedLimit
+
+
+@pytest.fixture
+def admission():
+    return Admission(FixedLimit(2))
+
+
+def arrive(admission, priority=50, now=0.0, *, rank=None, deadline=math.inf):
+    rank = float(priority) if rank is None else rank
+    return admission.arrive(priority=priority, rank=rank, now=now, deadline=deadline)
+
+
+def fill(admission, now=0.0):
+    """Take every place, so that whoever comes next has to wait."""
+    return [
+        arrive(admission, 0, now)
+        for _ in range(int(admission.limiter.limit) - admission.inflight)
+    ]
+
+
+def leave(admission, waiter, now):
+    admission.leave(waiter, now=now, route=None)
+
+
+def test_up_to_the_limit_are_admitted_at_once(admission):
+    first, second, third = (arrive(admission) for _ in range(3))
+
+    assert (first.is_admitted, second.is_admitted) == (True, True)
+    assert third.is_waiting
+    assert (admission.inflight, admission.queued) == (2, 1)
+
+
+def test_who_leaves_lets_in_who_waits(admission):
+    inside, _ = fill(admission)
+    waiting = arrive(admission)
+
+    leave(admission, inside, now=0.02)
+
+    assert waiting.is_admitted
+    assert waiting.admitted_at == 0.02
+    assert (admission.inflight, admission.queued) == (2, 0)
+
+
+def test_nobody_passes_those_who_wait(admission):
+    fill(admission)
+    waiting = arrive(admission)
+    admission.inflight -= 1
+
+    late = arrive(admission)
+
+    assert waiting.is_admitted
+    assert late.is_waiting
+
+
+def test_the_queue_holds_twice_the_limit(admission):
+    fill(admission)
+
+    waiters = [arrive(admission, 10) for _ in range(5)]
+
+    assert [w.is_waiting for w in waiters] == [True] * 4 + [False]
+    assert waiters[-1].reason is Reason.QUEUE_FULL
+    assert admission.queued == admission.queue_bound == 4
+
+
+def test_the_queue_holds_no_more_than_there_are_places():
+    admission = Admission(FixedLimit(8), places=3)
+    fill(admission)
+
+    waiters = [arrive(admission, 10) for _ in range(4)]
+
+    assert [w.is_waiting for w in waiters] == [True] * 3 + [False]
+
+
+def test_the_more_important_takes_the_place_of_the_least_important(admission):
+    fill(admission)
+    waiters = [arrive(admission, priority) for priority in (50, 70, 30, 70)]
+
+    checkout = arrive(admission, 10)
+
+    assert checkout.is_waiting
+    assert [w.reason for w in waiters] == [None, Reason.PRIORITY, None, None]
+    assert admission.queued == 4
+
+
+def test_within_a_class_the_rank_says_who_has_to_go(admission):
+    fill(admission)
+    waiters = [arrive(admission, 50, rank=rank) for rank in (51, 69, 52, 60)]
+
+    arrive(admission, 50, rank=55)
+
+    assert [w.is_waiting for w in waiters] == [True, False, True, True]
+
+
+def test_an_equal_takes_nobodys_place(admission):
+    fill(admission)
+    waiters = [arrive(admission, 50) for _ in range(4)]
+
+    late = arrive(admission, 50)
+
+    assert late.reason is Reason.QUEUE_FULL
+    assert all(w.is_waiting for w in waiters)
+
+
+def test_the_most_important_is_next(admission):
+    inside, _ = fill(admission)
+    catalogue, checkout, cart = (arrive(admission, p) for p in (50, 10, 30))
+
+    leave(admission, inside, now=0.01)
+    assert checkout.is_admitted
+    leave(admission, checkout, now=0.02)
+    assert cart.is_admitted
+    leave(admission, cart, now=0.03)
+    assert catalogue.is_admitted
+
+
+def test_within_a_class_the_first_is_next(admission):
+    inside, _ = fill(admission)
+    first, second = (arrive(admission, now=n / 100) for n in range(2))
+
+    leave(admission, inside, now=0.02)
+
+    assert (first.is_admitted, second.is_admitted) == (True, False)
+
+
+def stand(admission, priority=50, until=1.0):
+    """Keep the class's queue above CoDel's target for a whole interval; empty it."""
+    oldest = [arrive(admission, priority, 0.0)]
+    now = CODEL_TARGET_SECONDS
+    while now <= until:
+        oldest.append(arrive(admission, priority, now))
+        now += 0.2
+    return oldest
+
+
+def test_under_overload_the_last_is_next():
+    admission = Admission(FixedLimit(8))
+    inside = fill(admission)
+    waiters = stand(admission, until=0.5)
+    old, young = (
+        arrive(admission, now=CODEL_TARGET_SECONDS + CODEL_INTERVAL_SECONDS + n / 100)
+        for n in range(2)
+    )
+
+    leave(admission, inside[0], now=0.58)
+
+    assert (old.is_admitted, young.is_admitted) == (False, True)
+    assert [w.is_waiting for w in waiters] == [True] * 4
+
+
+def test_under_overload_a_newcomer_waits_no_longer_than_the_target():
+    admission = Admission(FixedLimit(8))
+    fill(admission)
+    early = stand(admission, until=0.5)[0]
+    late = arrive(admission, now=0.56)
+
+    assert early.give_up_at == MAX_WAIT_SECONDS
+    assert late.give_up_at == 0.56 + CODEL_TARGET_SECONDS
+
+
+def test_one_class_may_be_overloaded_and_another_not():
+    admission = Admission(FixedLimit(8))
+    inside = fill(admission)
+    stand(admission, until=0.5)
+    first, second = (arrive(admission, 10, now=0.56 + n / 100) for n in range(2))
+
+    leave(admission, inside[0], now=0.58)
+
+    assert (first.is_admitted, second.is_admitted) == (True, False)
+
+
+def test_a_queue_that_was_short_once_is_not_standing():
+    admission = Admission(FixedLimit(8))
+    inside = fill(admission)
+    for waiter in stand(admission, until=0.5):
+        admission.give_up(waiter, 0.5)
+    # Nobody waits too long now, so the interval begins anew.
+    first, second = (arrive(admission, now=0.51 + n / 100) for n in range(2))
+
+    leave(admission, inside[0], now=0.57)
+
+    assert (first.is_admitted, second.is_admitted) == (True, False)
+
+
+def test_nobody_waits_longer_than_half_a_second(admission):
+    inside, _ = fill(admission)
+    waiter = arrive(admission)
+    assert waiter.give_up_at == MAX_WAIT_SECONDS
+
+    leave(admission, inside, now=MAX_WAIT_SECONDS)
+
+    assert waiter.reason is Reason.WAITED_TOO_LONG
+    assert (admission.inflight, admission.queued) == (1, 0)
+
+
+def test_nobody_waits_past_his_deadline(admission):
+    fill(admission)
+
+    assert arrive(admission, deadline=0.2).give_up_at == 0.2
+
+
+@pytest.mark.parametrize("deadline", [1.0, 0.5])
+def test_who_comes_after_his_deadline_is_refused(admission, deadline):
+    assert arrive(admission, now=1.0, deadline=deadline).reason is Reason.DEADLINE
+    assert admission.inflight == 0
+
+
+def test_who_gives_up_is_out_of_the_queue(admission):
+    inside, _ = fill(admission)
+    waiter = arrive(admission)
+
+    admission.give_up(waiter, 0.5)
+    leave(admission, inside, now=0.6)
+
+    assert waiter.reason is Reason.WAITED_TOO_LONG
+    assert (admission.inflight, admission.queued) == (1, 0)
+
+
+def test_giving_up_too_late_changes_nothing(admission):
+    (admitted, _) = fill(admission)
+    admission.give_up(admitted, 1.0)
+
+    assert admitted.reason is None
+    assert admission.inflight == 2
+
+
+def test_whoever_settles_a_waiter_wakes_it(admission):
+    inside, _ = fill(admission)
+    woken = []
+    admitted, evicted = arrive(admission, 10), arrive(admission, 90)
+    for waiter in (admitted, evicted):
+        waiter.wake = lambda waiter=waiter: woken.append(waiter)
+
+    leave(admission, inside, now=0.01)
+    for _ in range(4):
+        arrive(admission, 10, 0.02)
+
+    assert woken == [admitted, evicted]
+
+
+def test_who_steps_aside_lets_in_who_waits_and_comes_back_without_waiting(admission):
+    fill(admission)
+    waiter = arrive(admission)
+
+    admission.step_aside(0.1)
+    assert waiter.is_admitted
+    admission.step_back()
+
+    assert admission.inflight == 3
+    leave(admission, waiter, now=0.2)
+    assert admission.inflight == 2
+
+
+def test_trying_out_admits_and_counts(admission):
+    take = admission.admit_anyway
+    waiters = [take(priority=50, rank=50.0, now=0.0) for _ in range(9)]
+    late = take(priority=50, rank=50.0, now=1.0, deadline=0.5)
+
+    assert all(w.is_admitted for w in [*waiters, late])
+    assert admission.inflight == 10
+    assert admission.tally.would_shed == {
+        (50, Reason.QUEUE_FULL): 3,
+        (50, Reason.DEADLINE): 1,
+    }
+    assert admission.tally.shed == {}
+
+
+def test_the_tally_counts_who_came_to_what(admission):
+    inside, _ = fill(admission)
+    for _ in range(5):
+        arrive(admission, 50)
+    leave(admission, inside, now=0.02)
+
+    tally = admission.tally
+    assert tally.admitted == {0: 2, 50: 1}
+    assert tally.shed == {(50, Reason.QUEUE_FULL): 1}
+    assert tally.waits == {WAIT_BOUNDS.index(0.025): 1}
+    assert tally.wait_seconds == pytest.approx(0.02)
+
+
+class Watched(FixedLimit):
+    def __init__(self):
+        super().__init__(3)
+        self.seen = []
+
+    def finished(self, route, seconds, *, inflight, now):
+        self.seen.append((route, seconds, inflight))
+
+
+def test_the_limiter_learns_the_time_inside_and_the_most_company():
+    admission = Admission(Watched())
+    first = arrive(admission, now=1.0)
+    second = arrive(admission, now=1.5)
+    third = arrive(admission, now=1.6)
+
+    admission.leave(second, now=2.0, route="b")
+    admission.leave(third, now=2.5, route=None)
+    admission.leave(first, now=3.0, route="a")
+
+    assert admission.limiter.seen == [("b", 0.5, 3), ("a", 2.0, 1)]
+
+
+# Load and threshold
+
+
+def test_below_the_threshold_many_wait_above_it_nobody(admission):
+    fill(admission)
+    admission.threshold.value = 40.0
+
+    assert arrive(admission, 30, rank=39.9).is_waiting
+    assert arrive(admission, 30, rank=40.0).reason is Reason.PRIORITY
+
+
+def test_free_places_are_used_whatever_the_threshold():
+    admission = Admission(FixedLimit(10))
+    admission.threshold.value = 40.0
+    taken = [arrive(admission, 90, rank=90.0) for _ in range(12)]
+
+    # So much less important than the threshold asks for so much more room.
+    assert [w.is_admitted for w in taken] == [True] * 5 + [False] * 7
+    assert taken[5].reason is Reason.PRIORITY
+    assert arrive(admission, 50, rank=50.0).is_admitted
+
+
+def test_the_door_is_wide_open_at_first():
+    assert Threshold().value == 100.0
+
+
+def settle(threshold, load, *, start=0.0, seconds=300.0):
+    now = start
+    while now < start + seconds:
+        threshold.update(load, now)
+        now += 0.05
+    return threshold.value
+
+
+@pytest.mark.parametrize(
+    ("load", "value"),
+    [(0, 100), (0.5, 87.5), (0.8, 48.8), (0.9, 27.1), (1, 20), (9, 20)],
+)
+def test_the_threshold_falls_with_the_cube_of_the_load_to_its_lowest(load, value):
+    assert settle(Threshold(), load) == pytest.approx(value, abs=0.01)
+
+
+def test_the_load_is_smoothed():
+    threshold = Threshold()
+    threshold.update(0.0, 0.0)
+
+    threshold.update(1.0, 0.05)
+    assert threshold.load == pytest.approx(0.0488, abs=1e-4)
+    threshold.update(1.0, 1.05)
+
+    assert threshold.load == pytest.approx(1 - 0.9512 / math.e, abs=1e-3)
+
+
+def test_the_threshold_never_jumps():
+    threshold = Threshold()
+    values = [threshold.value]
+    for tick in range(2000):
+        # Ten seconds of storm, ten of nothing.
+        threshold.update(float(tick % 400 < 200), tick / 20)
+        values.append(threshold.value)
+
+    moves = [later - earlier for earlier, later in pairwise(values)]
+    assert min(moves) >= -20 * 0.05 - 1e-9
+    assert max(moves) <= 5 * 0.05 + 1e-9
+
+
+def test_the_threshold_rises_slowly_while_there_is_load_and_faster_when_it_is_quiet():
+    threshold = Threshold()
+    settle(threshold, 1.0)
+
+    before = threshold.value
+    assert settle(threshold, 0.5, start=400.0, seconds=10) - before <= 2 * 100 + 1e-6
+    threshold = Threshold()
+    settle(threshold, 1.0)
+    busy = [settle(threshold, 0.5, start=300.0 + n, seconds=1) for n in range(10)]
+    quiet = [settle(threshold, 0.0, start=310.0 + n, seconds=1) for n in range(10)]
+
+    assert busy[9] - busy[5] == pytest.approx(8, abs=0.2)
+    assert quiet[9] - quiet[5] == pytest.approx(20, abs=0.5)
+
+
+def test_after_a_storm_everybody_is_let_in_again_within_half_a_minute():
+    threshold = Threshold()
+    assert settle(threshold, 1.0) == 20
+
+    assert settle(threshold, 0.0, start=300.0, seconds=30) == 100
+
+
+@pytest.mark.parametrize(
+    ("inside", "waiting", "load"),
+    [(0, 0, 0.0), (1, 0, 0.15), (2, 0, 0.3), (2, 2, 0.65), (2, 4, 1.0)],
+)
+def test_the_load_is_who_is_inside_and_who_waits(admission, inside, waiting, load):
+    for _ in range(inside + waiting):
+        arrive(admission, 10)
+
+    assert admission.load() == pytest.approx(load)
+
+
+def test_signs_from_outside_count_as_load():
+    signs = [0.9]
+    admission = Admission(FixedLimit(2), outside_load=lambda: signs[0])
+    for n in range(200):
+        leave(admission, arrive(admission, 10, now=n / 10), now=n / 10)
+
+    assert admission.threshold.value == pytest.approx(27.1, abs=0.01)
+
+
+def test_those_let_in_to_try_it_out_count_as_waiting():
+    admission = Admission(FixedLimit(2))
+    for _ in range(6):
+        admission.admit_anyway(priority=10, rank=10.0, now=0.0)
+
+    assert admission.load() == 1.0
