@@ -82,7 +82,7 @@ class Environment:
             if not run(str(self.python), "-m", "pip", "install", *quiet, UV):
                 return False
         # The machine's own certificates, as behind a company's proxy.
-        options = ("--quiet", "--system-certs", "--require-hashes")
+        options = ("--quiet", "--system-certs", "--require-hashes", *cache_options())
         return run(uv, "pip", "sync", *options, "--python", str(self.python), str(lock))
 
     def _install_with_pip(self, lock: Path) -> None:
@@ -91,6 +91,17 @@ class Environment:
             sys.exit(
                 "The packages cannot be installed: see the lines above, then run make again."
             )
+
+
+def cache_options() -> tuple[str, ...]:
+    """Let uv do without its cache where the home can't be written, as of service accounts."""
+    named = os.environ.get("UV_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
+    try:
+        folder = Path(named) if named else Path.home() / ".cache"
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):
+        return ("--no-cache",)
+    return () if os.access(folder, os.W_OK) else ("--no-cache",)
 
 
 def run(*command: str) -> bool:

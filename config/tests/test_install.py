@@ -1,6 +1,6 @@
 import pytest
 
-from config.install import Environment
+from config.install import Environment, cache_options
 
 
 @pytest.fixture
@@ -52,3 +52,13 @@ def test_linked_environment_is_left_as_it_is(environment, tmp_path):
     environment.folder.symlink_to(elsewhere)
 
     assert environment.is_ready(dev=True)
+
+
+def test_a_home_that_cannot_be_written_gets_no_cache(monkeypatch, tmp_path):
+    for name in ("UV_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_options() == ()
+
+    monkeypatch.setenv("HOME", "/dev/null")
+    assert cache_options() == ("--no-cache",)
