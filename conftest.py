@@ -7,9 +7,9 @@ from django.apps import apps
 from django.contrib.auth.models import Group
 from django.db import connection
 from rest_framework.test import APIClient
-from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import User
+from accounts.tests.factories import make_tokens
 from core.bytes_store import raise_generation
 
 SEED_ROLES = "accounts.migrations.0002_seed_roles"
@@ -36,11 +36,12 @@ def api() -> APIClient:
 
 @pytest.fixture
 def api_as() -> Callable[[User], APIClient]:
-    """Sign in with a real token, so that tests pass through real authentication."""
+    """Sign in with a real session, so that tests pass through real authentication."""
 
     def sign_in(user: User) -> APIClient:
         client = APIClient()
-        client.credentials(HTTP_AUTHORIZATION=f"Bearer {AccessToken.for_user(user)}")
+        access = make_tokens(user).access
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {access}")
         return client
 
     return sign_in

@@ -16,7 +16,7 @@ class Role(StrEnum):
 EMAIL_MAX_LENGTH = 254
 # Longer ones would only make the hasher work for a stranger.
 PASSWORD_MAX_LENGTH = 256
-# A refresh token may be exchanged for a newer one until the sign-in is this old.
+# However often it is refreshed, a session is over when it is this old.
 SESSION_LIFETIME = timedelta(days=30)
 
 
@@ -66,3 +66,36 @@ STRANGERS_ACTIVITY_PER_HOUR = 30
 ACTIVITY_DETAILS_MAX_BYTES = 2000
 # Between the steps of a sign-in; long enough to find the phone.
 TICKET_LIFETIME = timedelta(minutes=5)
+# How long an access token opens doors.
+ACCESS_LIFETIME = timedelta(minutes=15)
+# A session that isn't refreshed for so long is over.
+REFRESH_IDLE = timedelta(days=7)
+# Two requests of one client may refresh at once, or an answer get lost: for so long the
+# token that was just exchanged brings the same successor again.
+REFRESH_GRACE = timedelta(seconds=10)
+# "Last seen" is written no more often than this.
+SEEN_EVERY = timedelta(minutes=1)
+
+
+class Method(StrEnum):
+    """How somebody proved who he is. A session keeps those that opened it."""
+
+    PASSWORD = "password"  # noqa: S105 -- the name of a method
+    EMAIL = "email"
+    TOTP = "totp"
+    RECOVERY_CODE = "recovery_code"
+    PASSKEY = "passkey"
+    OAUTH = "oauth"
+
+
+class EndReason(StrEnum):
+    """Why a session is over."""
+
+    SIGNED_OUT = "signed_out"
+    ENDED_ELSEWHERE = "ended_elsewhere"
+    REFRESH_REUSED = "refresh_reused"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 -- a reason
+    PASSWORD_RESET = "password_reset"  # noqa: S105 -- a reason
+    EMAIL_CHANGED = "email_changed"
+    DEACTIVATED = "deactivated"
+    ERASED = "erased"

@@ -1,29 +1,28 @@
-"""Who is calling: tokens, and the user of a request."""
+"""Access tokens: what they say, and who is calling with one."""
 
 import time
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import cast
+from uuid import UUID
 
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import (
     JWTAuthentication as SimpleJWTAuthentication,
 )
 from rest_framework_simplejwt.exceptions import AuthenticationFailed, TokenError
-from rest_framework_simplejwt.settings import api_settings
-from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
+from rest_framework_simplejwt.tokens import AccessToken, Token
 
-from accounts.constants import SESSION_LIFETIME
-from accounts.exceptions import InvalidRefreshTokenError
-from accounts.models import User
+from accounts.auth._callers import user_of_session
+from accounts.constants import ACCESS_LIFETIME
+from accounts.models import Session, User
 from core.exceptions import AuthenticationFailedError
 from core.protection.principals import Principal
 
-# When the person last proved who they are; it survives every refresh.
-SIGNED_IN_AT_CLAIM = "auth_time"
+SESSION_CLAIM = "sid"
 # Whose quotas hold. It opens no door: permissions are asked of the database.
 STAFF_CLAIM = "staff"
 _LONGEST_TOKEN = 1024
@@ -31,8 +30,12 @@ _LONGEST_TOKEN = 1024
 
 @dataclass(frozen=True, slots=True)
 class TokenPair:
+    """What a sign-in or a refresh hands out."""
+
     access: str
     refresh: str
+    session_id: UUID
+    device_id: UUID
 
 
 def current_user(request: Request) -> User:
@@ -42,12 +45,21 @@ def current_user(request: Request) -> User:
     return request.user
 
 
-def issue_tokens(user: User, *, signed_in_at: datetime) -> TokenPair:
-    refresh = RefreshToken.for_user(user)
-    refresh[SIGNED_IN_AT_CLAIM] = int(signed_in_at.timestamp())
+def current_session_id(request: Request) -> UUID | None:
+    """Return the session behind the request; None for whoever calls without one."""
+    token = request.auth
+    return UUID(token[SESSION_CLAIM]) if isinstance(token, AccessToken) else None
+
+
+def issue_access_token(session: Session, *, user: User, now: datetime) -> str:
+    token = AccessToken()
+    token["sub"] = str(user.pk)
+    token[SESSION_CLAIM] = str(session.pk)
+    token.set_iat(at_time=now)
+    token.set_exp(from_time=now, lifetime=ACCESS_LIFETIME)
     if user.is_staff:
-        refresh[STAFF_CLAIM] = True
-    return TokenPair(access=str(refresh.access_token), refresh=str(refresh))
+        token[STAFF_CLAIM] = True
+    return str(token)
 
 
 def principal_of_token(request: HttpRequest) -> Principal | None:
@@ -73,7 +85,7 @@ class _Bearer:
 def _bearer_of(raw: str) -> _Bearer | None:
     try:
         token = AccessToken(cast("Token", raw))
-        user_id = token[api_settings.USER_ID_CLAIM]
+        user_id = token["sub"]
     except (TokenError, KeyError, ValueError):
         return None
     is_staff = token.get(STAFF_CLAIM) is True
@@ -81,24 +93,8 @@ def _bearer_of(raw: str) -> _Bearer | None:
     return _Bearer(principal, token["exp"])
 
 
-def read_refresh_token(text: str, *, now: datetime) -> tuple[str, datetime]:
-    """Return whose token it is and when that person signed in.
-
-    :raises InvalidRefreshTokenError: also when the session is past its whole length.
-    """
-    try:
-        token = RefreshToken(cast("Token", text))
-        user_id = token[api_settings.USER_ID_CLAIM]
-        signed_in_at = datetime.fromtimestamp(token[SIGNED_IN_AT_CLAIM], tz=now.tzinfo)
-    except (TokenError, KeyError) as error:
-        raise InvalidRefreshTokenError from error
-    if now - signed_in_at >= SESSION_LIFETIME:
-        raise InvalidRefreshTokenError
-    return str(user_id), signed_in_at
-
-
 class JWTAuthentication(SimpleJWTAuthentication):
-    """Simple JWT's reading of the header, with this API's problem documents."""
+    """Simple JWT's reading of the header, with this API's sessions and problems."""
 
     www_authenticate_realm = "shopwright"
 
@@ -114,8 +110,12 @@ class JWTAuthentication(SimpleJWTAuthentication):
         except AuthenticationFailed as error:
             raise AuthenticationFailedError from error
 
-    def get_user(self, validated_token: Token) -> User:  # type: ignore[override]  # always ours
+    def get_user(self, validated_token: Token) -> User:  # type: ignore[override]  # the library's is a free type variable
         try:
-            return cast("User", super().get_user(validated_token))
-        except (AuthenticationFailed, ValidationError) as error:
+            session_id = UUID(validated_token[SESSION_CLAIM])
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise AuthenticationFailedError from error
+        user = user_of_session(session_id, now=timezone.now())
+        if user is None or str(user.pk) != validated_token.get("sub"):
+            raise AuthenticationFailedError
+        return user

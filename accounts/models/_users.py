@@ -75,6 +75,9 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     objects: ClassVar[UserManager] = UserManager()
 
+    # Set while a caller is remembered; one dictionary for all copies of him.
+    permission_memo: dict[str, set[str]] | None = None
+
     class Meta:
         constraints = [
             models.UniqueConstraint(Lower("email"), name="accounts_user_unique_email"),

@@ -5,7 +5,7 @@ from accounts.models import User
 from accounts.selectors import role_names
 from core.serializers import StrictSerializer
 
-# Room for the claims that later versions add; simplejwt's tokens have 300 characters.
+# Ours have 43 characters; room for longer ones of later versions.
 TOKEN_MAX_LENGTH = 4096
 
 
@@ -39,7 +39,11 @@ class SignInSerializer(StrictSerializer):
         max_length=PASSWORD_MAX_LENGTH, trim_whitespace=False, write_only=True
     )
     device_name = serializers.CharField(
-        max_length=100, required=False, allow_blank=True, write_only=True
+        max_length=100,
+        default="",
+        allow_blank=True,
+        write_only=True,
+        help_text="What the list of sessions calls this device.",
     )
 
 

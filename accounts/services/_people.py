@@ -1,9 +1,11 @@
 from collections.abc import Collection
+from functools import partial
 from uuid import UUID
 
 from django.contrib.auth.models import Group
 from django.db import transaction
 
+from accounts.auth import forget_user
 from accounts.constants import Role
 from accounts.exceptions import UnknownRoleError
 from accounts.models import User
@@ -43,6 +45,7 @@ def assign_roles(
     user.groups.set(groups)
     user.is_staff = user.is_superuser or bool(set(roles) - {Role.CUSTOMER})
     user.save(update_fields=["is_staff", "updated_at"])
+    transaction.on_commit(partial(forget_user, user.pk))
     if before != sorted(roles):
         audit.record(
             user,

@@ -3,11 +3,14 @@ from itertools import count
 
 from django.apps import apps
 from django.contrib.auth.models import Group
+from django.utils import timezone
 
-from accounts.constants import Role
+from accounts.auth import Device, TokenPair
+from accounts.constants import Method, Role
 from accounts.models import User
-from accounts.services import create_user
+from accounts.services import create_user, start_session
 
+PHONE = Device(name="Phone", address="203.0.113.7", user_agent="Firefox/140")
 PASSWORD = "correct horse battery"  # noqa: S105 -- of people who don't exist
 _numbers = count(1)
 
@@ -36,3 +39,10 @@ def make_user(
         User.objects.filter(pk=user.pk).update(**fields)
         user.refresh_from_db()
     return user
+
+
+def make_tokens(user: User, *, device: Device = PHONE) -> TokenPair:
+    """Open a session for the user, as a sign-in does."""
+    return start_session(
+        user=user, device=device, methods=(Method.PASSWORD,), now=timezone.now()
+    )

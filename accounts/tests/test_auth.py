@@ -5,7 +5,8 @@ import time_machine
 from django.test import RequestFactory
 from django.utils import timezone
 
-from accounts.auth import issue_tokens, principal_of_token
+from accounts.auth import principal_of_token
+from accounts.tests.factories import make_tokens
 from core.protection.principals import Principal
 
 
@@ -15,17 +16,16 @@ def bearing(token):
 
 def test_principal_of_token_is_its_user_in_his_role(customer, staff):
     boss = staff("support")
-    now = timezone.now()
 
     for user, role in ((customer, "customer"), (boss, "staff")):
-        token = issue_tokens(user, signed_in_at=now).access
+        token = make_tokens(user).access
         assert principal_of_token(bearing(token)) == Principal(
             "user", str(user.pk), role
         )
 
 
 def test_principal_of_token_is_nobody_once_it_has_expired(customer):
-    token = issue_tokens(customer, signed_in_at=timezone.now()).access
+    token = make_tokens(customer).access
     assert principal_of_token(bearing(token))
 
     with time_machine.travel(timezone.now() + timedelta(minutes=16)):
@@ -38,6 +38,6 @@ def test_principal_of_token_is_nobody_without_proof(text):
 
 
 def test_principal_of_token_is_nobody_with_a_token_for_something_else(customer):
-    refresh = issue_tokens(customer, signed_in_at=timezone.now()).refresh
+    refresh = make_tokens(customer).refresh
 
     assert principal_of_token(bearing(refresh)) is None

@@ -1,6 +1,3 @@
-from collections.abc import Mapping
-from typing import Any
-
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.permissions import IsAuthenticated
@@ -10,7 +7,6 @@ from rest_framework.response import Response
 from accounts import services
 from accounts.auth import DEVICE_HEADER, current_user, device_of, proof_of_device
 from accounts.exceptions import InvalidCredentialsError, InvalidRefreshTokenError
-from accounts.models import User
 from accounts.serializers import (
     RefreshSerializer,
     SignedInSerializer,
@@ -18,7 +14,6 @@ from accounts.serializers import (
     TokenPairSerializer,
     UserSerializer,
 )
-from core.ids import uuid7
 from core.permissions import Anyone
 from core.protection.limiter import give_back
 from core.views import ApiView
@@ -36,12 +31,17 @@ USER_EXAMPLE = {
 PAIR_EXAMPLE = {"access": "eyJhbGciOiJIUzI1NiIs…", "refresh": "eyJhbGciOiJIUzI1NiIs…"}
 
 
-def remembering(request: Request, user: User, shown: Mapping[str, Any]) -> Response:
+def signed_in_response(request: Request, signed_in: services.SignedIn) -> Response:
     """Answer a sign-in that went well, and let the device prove that the next time."""
     give_back(request)
-    device_id = device_of(request).id or uuid7()
-    proof = proof_of_device(request, device_id, user)
-    return Response(shown, headers={DEVICE_HEADER: proof})
+    tokens = signed_in.tokens
+    shown = {
+        "access": tokens.access,
+        "refresh": tokens.refresh,
+        "user": signed_in.user,
+    }
+    proof = proof_of_device(request, tokens.device_id, signed_in.user)
+    return Response(SignedInSerializer(shown).data, headers={DEVICE_HEADER: proof})
 
 
 class TokenView(ApiView):
@@ -80,14 +80,10 @@ class LoginView(TokenView):
         signed_in = services.sign_in(
             email=given.validated_data["email"],
             password=given.validated_data["password"],
+            device=device_of(request, name=given.validated_data["device_name"]),
             now=timezone.now(),
         )
-        shown = {
-            "access": signed_in.tokens.access,
-            "refresh": signed_in.tokens.refresh,
-            "user": signed_in.user,
-        }
-        return remembering(request, signed_in.user, SignedInSerializer(shown).data)
+        return signed_in_response(request, signed_in)
 
 
 class RefreshView(TokenView):
@@ -112,7 +108,9 @@ class RefreshView(TokenView):
         given = RefreshSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         tokens = services.refresh_session(
-            refresh=given.validated_data["refresh"], now=timezone.now()
+            refresh=given.validated_data["refresh"],
+            device=device_of(request),
+            now=timezone.now(),
         )
         return Response(TokenPairSerializer(tokens).data)
 

@@ -111,6 +111,9 @@ OPENAPI_TAGS = _openapi.OPENAPI_TAGS
 OPENAPI_EXAMPLES = _openapi.OPENAPI_EXAMPLES
 
 AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["accounts.auth.RoleBackend"]
+# What a request needs to know of its caller is at most this old, on every node.
+SESSION_CACHE_SECONDS = 5.0
 PASSWORD_HASHERS = [
     "accounts.auth.Argon2Hasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",

@@ -30,3 +30,5 @@ RATE_LIMIT_MODE = "off"
 BREAKER_MODE = "off"
 # No thread beside the tests: what is written holds for the next request.
 RATE_LIMIT_REFRESH_SECONDS = 0
+# What a test changes holds for its next request; those about the memory turn it on.
+SESSION_CACHE_SECONDS = 0

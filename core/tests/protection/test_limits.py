@@ -5,9 +5,8 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from rest_framework_simplejwt.tokens import AccessToken
 
-from accounts.auth import issue_tokens
+from accounts.tests.factories import make_tokens
 from core.models import AddressBlock, AuditEntry, RouteWeight
 from core.protection import counters
 
@@ -100,7 +99,7 @@ def test_a_claimed_address_left_of_our_proxy_changes_nothing(api, limits):
 
 def test_a_token_that_is_not_ours_buys_no_quota(api, limits, customer):
     limits(quota=1)
-    forged = str(AccessToken.for_user(customer))[:-4] + "AAAA"
+    forged = make_tokens(customer).access[:-4] + "AAAA"
 
     assert ask(api).status_code == 200
     for token in (forged, "x", "é"):
@@ -112,7 +111,7 @@ def test_each_role_has_policies_of_its_own(api, api_as, limits, customer, staff)
     limits("minute", role="customer", quota=2)
     limits("minute", role="staff", quota=3)
     boss = staff("support")
-    token = issue_tokens(boss, signed_in_at=timezone.now()).access
+    token = make_tokens(boss).access
 
     assert statuses(api, 2) == [200, 429]
     assert statuses(api_as(customer), 3) == [200, 200, 429]
