@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.mail import get_connection
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from config.connections import reason, require_database, require_valkey
@@ -22,6 +22,8 @@ from config.embedded import EmbeddedError, database_url, redis_url
 from core.encryption import current_key
 from core.heartbeat import STALE_AFTER_SECONDS, last_heartbeat
 from core.key_proofs import lost_keys
+from core.models import Switch
+from core.protection.switches import SETTINGS, Protection, mode_from_environment
 
 OLDEST_POSTGRES = 14
 SHORTEST_SECRET = 50
@@ -242,22 +244,68 @@ def check_clock() -> str:
 
 
 def check_limits() -> str:
-    mode = settings.RATE_LIMIT_MODE
-    if mode == "enforce":
-        hops = settings.TRUSTED_PROXY_HOPS
-        return f"Rate limits are enforced; {hops} proxies in front are trusted."
-    meaning = "only logged" if mode == "log_only" else "switched off"
-    if settings.DEV_TOOLS:
-        return f"Rate limits are {meaning} (RATE_LIMIT_MODE={mode})."
-    raise UnwellError(
-        f"Rate limits are {meaning}: nobody is refused, however much they ask.",
-        "Set RATE_LIMIT_MODE=enforce when the load test or the emergency is over.",
+    hops = settings.TRUSTED_PROXY_HOPS
+    enforced = f"Rate limits are enforced; {hops} proxies in front are trusted."
+    return _check_mode(
+        "rate_limit",
+        enforced,
+        "Rate limits are {}: nobody is refused, however much they ask.",
     )
+
+
+def check_shedding() -> str:
+    return _check_mode(
+        "load_shedding",
+        "Load is shed before it becomes too much.",
+        "Load shedding is {}: too much load slows everybody down.",
+    )
+
+
+def check_breakers() -> str:
+    return _check_mode(
+        "breakers",
+        "Circuit breakers watch the dependencies.",
+        "Circuit breakers are {}: a dependency that is out is asked on and on.",
+    )
+
+
+def check_deadlines() -> str:
+    return _check_mode(
+        "deadlines",
+        "Requests that take too long are cut off.",
+        "Deadlines are {}: a request may run for as long as it likes.",
+    )
+
+
+def _check_mode(protection: Protection, enforced: str, not_enforced: str) -> str:
+    """Tell which mode holds: what is switched in the admin, else the environment's."""
+    try:
+        switch = Switch.objects.filter(name=protection).first()
+    except DatabaseError:
+        # The table is yet to be made, which is the migrations' finding.
+        switch = None
+    mode = switch.mode if switch else mode_from_environment(protection)
+    name = SETTINGS[protection]
+    source = "switched in the admin" if switch else f"{name}={mode}"
+    if mode == "enforce":
+        return enforced
+    meaning = "only logged" if mode == "log_only" else "switched off"
+    said = not_enforced.format(f"{meaning} ({source})")
+    if settings.DEV_TOOLS:
+        return said
+    cure = (
+        "Switch it back in the admin (Protection)" if switch else f"Set {name}=enforce"
+    )
+    raise UnwellError(said, f"{cure} when the load test or the emergency is over.")
 
 
 KEYS_CURE = "Set FIELD_ENCRYPTION_KEYS as it was, from where the keys are kept beside the backups."
 NEEDS = {
     "keys": "database",
+    "limits": "database",
+    "shedding": "database",
+    "breakers": "database",
+    "deadlines": "database",
     "migrations": "database",
     "clock": "database",
     "worker": "valkey",
@@ -275,6 +323,9 @@ CHECKS: dict[str, Callable[[], str]] = {
     "secrets": check_secrets,
     "keys": check_keys,
     "limits": check_limits,
+    "shedding": check_shedding,
+    "breakers": check_breakers,
+    "deadlines": check_deadlines,
     "clock": check_clock,
 }
 

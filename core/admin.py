@@ -19,11 +19,13 @@ from core.administration import (
 from core.models import (
     AddressBlock,
     AuditEntry,
+    BreakerControl,
     IdempotencyRecord,
     OutboxDelivery,
     OutboxEvent,
     RateLimitPolicy,
     RouteWeight,
+    Switch,
 )
 from core.protection import services
 from core.protection.addresses import client_of
@@ -215,3 +217,18 @@ class AddressBlockAdmin(RuleAdmin):
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         form = super().get_form(request, *args, **kwargs)
         return type(form.__name__, (form,), {"request": request})
+
+
+@admin.register(Switch)
+class SwitchAdmin(RuleAdmin):
+    list_display = ("name", "mode")
+    ordering = ("name",)
+    fields = ("name", "mode")
+
+
+@admin.register(BreakerControl)
+class BreakerControlAdmin(RuleAdmin):
+    list_display = ("name", "state", "closings")
+    search_fields = ("name",)
+    ordering = ("name",)
+    fields = ("name", "state")

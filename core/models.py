@@ -339,3 +339,47 @@ class AddressBlock(models.Model):
 
     def __str__(self) -> str:
         return self.network
+
+
+class Switch(models.Model):
+    """A protection's mode as people have set it; without a row the environment decides."""
+
+    class Name(models.TextChoices):
+        RATE_LIMIT = "rate_limit", "Rate limits and blocked addresses"
+        LOAD_SHEDDING = "load_shedding", "Load shedding"
+        BREAKERS = "breakers", "Circuit breakers"
+        DEADLINES = "deadlines", "Deadlines"
+
+    class Mode(models.TextChoices):
+        ENFORCE = "enforce", "Enforce"
+        LOG_ONLY = "log_only", "Count and log only"
+        OFF = "off", "Off"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField("protection", max_length=40, choices=Name, unique=True)
+    mode = models.CharField(max_length=16, choices=Mode)
+
+    class Meta:
+        verbose_name_plural = "switches"
+
+    def __str__(self) -> str:
+        return self.get_name_display()
+
+
+class BreakerControl(models.Model):
+    """What people want of one circuit breaker; without a row it decides by itself."""
+
+    class State(models.TextChoices):
+        AUTOMATIC = "automatic"
+        FORCED_OPEN = "forced_open"
+        METRICS_ONLY = "metrics_only"
+        DISABLED = "disabled"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField("breaker", max_length=100, unique=True)
+    state = models.CharField(max_length=16, choices=State, default=State.AUTOMATIC)
+    # Raised to close it now: every process that sees it grow does so once.
+    closings = models.PositiveIntegerField(default=0, editable=False)
+
+    def __str__(self) -> str:
+        return self.name

@@ -85,6 +85,8 @@ NAVIGATION = [
         "separator": True,
         "collapsible": True,
         "items": [
+            _entry("Switches", "toggle_on", "core", "switch"),
+            _entry("Breaker controls", "electrical_services", "core", "breakercontrol"),
             _entry("Rate limits", "speed", "core", "ratelimitpolicy"),
             _entry("Route weights", "weight", "core", "routeweight"),
             _entry("Blocked addresses", "block", "core", "addressblock"),

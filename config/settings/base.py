@@ -164,25 +164,20 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 IMPORT_MAX_BYTES = env_int("IMPORT_MAX_BYTES", 104_857_600, minimum=1024)
 
 # Who may ask how much; see docs/protection.md.
-RATE_LIMIT_MODE = env_choice(
-    "RATE_LIMIT_MODE", "enforce", choices={"enforce", "log_only", "off"}
-)
-BREAKER_MODE = env_choice(
-    "BREAKER_MODE", "enforce", choices={"enforce", "log_only", "off"}
-)
+_MODES = {"enforce", "log_only", "off"}
+RATE_LIMIT_MODE = env_choice("RATE_LIMIT_MODE", "enforce", choices=_MODES)
+LOAD_SHEDDING_MODE = env_choice("LOAD_SHEDDING_MODE", "enforce", choices=_MODES)
+BREAKER_MODE = env_choice("BREAKER_MODE", "enforce", choices=_MODES)
+DEADLINE_MODE = env_choice("DEADLINE_MODE", "enforce", choices=_MODES)
 RATE_LIMIT_PRINCIPALS = ["accounts.auth.principal_of_token"]
 RATE_LIMIT_ATTEMPT = "accounts.auth.attempt_of"
-# Each process reads policies and blocks anew this often, in a thread of its own.
-RATE_LIMIT_REFRESH_SECONDS = 2.0
+# Each process reads policies, blocks and switches anew this often, in its own thread.
+PROTECTION_REFRESH_SECONDS = 2.0
 TRUSTED_PROXY_HOPS = env_int("TRUSTED_PROXY_HOPS", 0)
 BLOCK_AFTER_REFUSALS = env_int("BLOCK_AFTER_REFUSALS", 600)
 BLOCK_WINDOW_MINUTES = env_int("BLOCK_WINDOW_MINUTES", 5, minimum=1)
 BLOCK_MINUTES = env_int("BLOCK_MINUTES", 15, minimum=1)
 WEB_PROCESSES = env_int("WEB_PROCESSES", 2, minimum=1)
-# Whether requests have an end in time; see docs/deadlines.md.
-DEADLINE_MODE = env_choice(
-    "DEADLINE_MODE", "enforce", choices={"enforce", "log_only", "off"}
-)
 
 # The shop.
 SHOP_NAME = env_str("SHOP_NAME", "Shopwright")

@@ -26,9 +26,10 @@ WHITENOISE_USE_FINDERS = True
 BYTES_CACHE = False
 # Tests send more than any caller may; those about limits switch them on.
 RATE_LIMIT_MODE = "off"
+LOAD_SHEDDING_MODE = "off"
 # One test's broken provider must not shut the next one's.
 BREAKER_MODE = "off"
 # No thread beside the tests: what is written holds for the next request.
-RATE_LIMIT_REFRESH_SECONDS = 0
+PROTECTION_REFRESH_SECONDS = 0
 # What a test changes holds for its next request; those about the memory turn it on.
 SESSION_CACHE_SECONDS = 0

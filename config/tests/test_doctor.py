@@ -14,6 +14,7 @@ from config import doctor
 from config.embedded import EmbeddedServers
 from core import heartbeat
 from core.key_proofs import require_keys
+from core.protection import services
 
 START = "Start the shop with `make run`."
 
@@ -285,3 +286,34 @@ def test_command_exits_with_1_and_prints_each_cure(capsys):
     assert ended.value.code == 1
     assert "wrong worker     The worker has never shown a sign of life." in said
     assert "→ Start it: `make run`, or `python -m config.processes worker`.\n" in said
+
+
+PROTECTIONS = [
+    ("rate_limit", "RATE_LIMIT_MODE", doctor.check_limits),
+    ("load_shedding", "LOAD_SHEDDING_MODE", doctor.check_shedding),
+    ("breakers", "BREAKER_MODE", doctor.check_breakers),
+    ("deadlines", "DEADLINE_MODE", doctor.check_deadlines),
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("name", "setting", "check"), PROTECTIONS)
+def test_protection_that_is_off_is_wrong_in_production(settings, name, setting, check):
+    settings.DEV_TOOLS = False
+    setattr(settings, setting, "enforce")
+    assert setting not in check()
+
+    setattr(settings, setting, "off")
+    by_environment = refusal(check)
+    assert f"switched off ({setting}=off)" in by_environment.problem
+    assert f"Set {setting}=enforce" in by_environment.cure
+
+    services.set_switch(name=name, mode="log_only", actor_id=None)
+    by_hand = refusal(check)
+    assert "only logged (switched in the admin)" in by_hand.problem
+    assert "admin" in by_hand.cure
+
+    settings.DEV_TOOLS = True
+    assert "only logged" in check()
+    services.set_switch(name=name, mode="enforce", actor_id=None)
+    assert "only logged" not in check()

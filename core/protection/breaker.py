@@ -10,6 +10,7 @@ circuit is open, entering the block raises ``CircuitOpenError``.
 """
 
 import threading
+from functools import partial
 
 import redis
 from django.conf import settings
@@ -19,7 +20,6 @@ from core.protection.circuit import (
     AnyBreaker,
     AnyCall,
     Breaker,
-    Control,
     IllegalTransitionError,
     NullBreaker,
     State,
@@ -31,6 +31,7 @@ from core.protection.judging import (
     is_failure,
 )
 from core.protection.line import line
+from core.protection.switches import control_of
 
 __all__ = [
     "AnyBreaker",
@@ -47,12 +48,6 @@ __all__ = [
     "is_failing_status",
     "is_failure",
 ]
-
-_BY_MODE = {
-    "enforce": Control(),
-    "log_only": Control(State.METRICS_ONLY),
-    "off": Control(State.DISABLED),
-}
 
 
 class SharedOpenings:
@@ -101,7 +96,7 @@ class Breakers:
                         name,
                         policy,
                         judge=judge,
-                        control=_control,
+                        control=partial(control_of, name),
                         openings=SharedOpenings(),
                     ),
                 )
@@ -128,10 +123,6 @@ def get_breaker(
 
 def all_breakers() -> list[Breaker]:
     return breakers.all()
-
-
-def _control() -> Control:
-    return _BY_MODE[settings.BREAKER_MODE]
 
 
 breakers = Breakers()

@@ -13,6 +13,7 @@ from django.conf import settings
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
+from core.protection.keeper import keeper
 from core.protection.line import line
 
 # Name in the hash before the first "|" → the metric, its help, and what the parts after
@@ -118,3 +119,4 @@ class LimitCollector(Collector):
 
 
 counters = Counters()
+keeper.add(counters.flush)

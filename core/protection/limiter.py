@@ -23,6 +23,7 @@ from core.protection.policies import PER_ACCOUNT, PER_ADDRESS, PER_PAIR, Policy
 from core.protection.principals import Principal, principal_of
 from core.protection.rules import rulebook
 from core.protection.sparing import SparingBuckets
+from core.protection.switches import mode_of
 from core.protection.token_bucket import Bucket, Level, LocalBuckets, SharedBuckets
 
 _log = structlog.get_logger("rate_limit")
@@ -118,7 +119,7 @@ def _bucket(policy: Policy, weight: int, owner: str) -> Bucket:
         policy.capacity,
         policy.rate,
         policy.cost(weight),
-        policy.is_enforced and settings.RATE_LIMIT_MODE == "enforce",
+        policy.is_enforced and mode_of("rate_limit") == "enforce",
         policy.is_strict,
     )
 

@@ -10,7 +10,6 @@ from math import isinf
 from typing import Any
 
 import structlog
-from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -26,6 +25,7 @@ from core.protection.counters import counters
 from core.protection.limiter import judge
 from core.protection.refusals import count_refusal
 from core.protection.rules import rulebook
+from core.protection.switches import mode_of
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 _log = structlog.get_logger("rate_limit")
@@ -37,7 +37,7 @@ class BlockMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        mode = settings.RATE_LIMIT_MODE
+        mode = mode_of("rate_limit")
         if mode == "off":
             return self.get_response(request)
         end = rulebook.current().blocks.end_for(client_of(request))
@@ -56,7 +56,7 @@ class RateLimitMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if settings.RATE_LIMIT_MODE == "off":
+        if mode_of("rate_limit") == "off":
             return self.get_response(request)
         client = client_of(request)
         verdict = judge(request, client)
@@ -77,7 +77,7 @@ class DeadlineMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        mode = settings.DEADLINE_MODE
+        mode = mode_of("deadlines")
         if mode == "off":
             return self.get_response(request)
         try:

@@ -11,13 +11,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from ipaddress import ip_network
 
-from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
 from core.models import AddressBlock, RateLimitPolicy, RouteWeight
 from core.protection.addresses import Client
-from core.protection.counters import counters
+from core.protection.keeper import keeper
 from core.protection.policies import ANY_ROLE, EVERY_PATH, Policy, Routes, Weight
 
 # A network too many is let in, rather than a process filled by an attack.
@@ -112,11 +111,13 @@ class Rulebook:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._rules = Rules()
-        self._keeper: threading.Thread | None = None
+        self._is_read = False
 
     def current(self) -> Rules:
-        if self._keeper is None or not self._keeper.is_alive():
-            self._open()
+        if not (keeper.wake() and self._is_read):
+            with self._lock:
+                if not (keeper.wake() and self._is_read):
+                    self.refresh()
         return self._rules
 
     def refresh(self) -> None:
@@ -124,30 +125,8 @@ class Rulebook:
             self._rules = load_rules()
         except (DatabaseError, InterfaceError):
             _logger.warning("Limits and blocks can't be read; the last ones hold.")
-        counters.flush()
-
-    def _open(self) -> None:
-        with self._lock:
-            if self._keeper is not None and self._keeper.is_alive():
-                return
-            self.refresh()
-            if settings.RATE_LIMIT_REFRESH_SECONDS:
-                self._keeper = threading.Thread(
-                    target=self._keep, name="rate-limit-rules", daemon=True
-                )
-                self._keeper.start()
-
-    def _keep(self) -> None:
-        while True:
-            time.sleep(settings.RATE_LIMIT_REFRESH_SECONDS)
-            try:
-                self.refresh()
-            except Exception:
-                # Whatever it was, the next round may do better; a dead thread can't.
-                _logger.exception("Reading limits and blocks failed.")
-            finally:
-                # Back to the pool, and not broken in a thread that lives for ever.
-                connection.close()
+        self._is_read = True
 
 
 rulebook = Rulebook()
+keeper.add(rulebook.refresh)

@@ -1,4 +1,4 @@
-"""Changes of limits, weights and blocks, each with its entry in the audit log."""
+"""Changes of limits, weights, blocks and switches, each with its entry in the audit log."""
 
 from datetime import datetime
 from typing import Any
@@ -7,9 +7,15 @@ from uuid import UUID
 from django.db import transaction
 
 from core import audit
-from core.models import AddressBlock, RateLimitPolicy, RouteWeight
+from core.models import (
+    AddressBlock,
+    BreakerControl,
+    RateLimitPolicy,
+    RouteWeight,
+    Switch,
+)
 
-Rule = RateLimitPolicy | RouteWeight | AddressBlock
+Rule = RateLimitPolicy | RouteWeight | AddressBlock | Switch | BreakerControl
 
 
 @transaction.atomic
@@ -39,6 +45,40 @@ def delete_rule(rule: Rule, *, actor_id: UUID | None) -> None:
         actor_id=actor_id,
     )
     rule.delete()
+
+
+@transaction.atomic
+def set_switch(*, name: str, mode: str, actor_id: UUID | None) -> None:
+    """Switch a protection; without a mode the environment decides again."""
+    switch = Switch.objects.select_for_update().filter(name=name).first()
+    if mode:
+        switch = switch or Switch(name=name)
+        switch.mode = mode
+        save_rule(switch, actor_id=actor_id)
+    elif switch is not None:
+        delete_rule(switch, actor_id=actor_id)
+
+
+@transaction.atomic
+def control_breaker(*, name: str, state: str, actor_id: UUID | None) -> None:
+    """Set what a breaker does by hand, in every process."""
+    control = _control(name)
+    control.state = state
+    save_rule(control, actor_id=actor_id)
+
+
+@transaction.atomic
+def close_breaker(*, name: str, actor_id: UUID | None) -> None:
+    """Close a breaker once in every process; from then on it decides by itself."""
+    control = _control(name)
+    control.state = BreakerControl.State.AUTOMATIC
+    control.closings += 1
+    save_rule(control, actor_id=actor_id)
+
+
+def _control(name: str) -> BreakerControl:
+    found = BreakerControl.objects.select_for_update().filter(name=name).first()
+    return found or BreakerControl(name=name)
 
 
 def _stored(rule: Rule) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from core.tests.processes import running, wait_until
 WATCHER = """
 import django; django.setup()
 from django.conf import settings
-settings.RATE_LIMIT_REFRESH_SECONDS = 2
+settings.PROTECTION_REFRESH_SECONDS = 2
 import time
 from core.protection.rules import rulebook
 while True:

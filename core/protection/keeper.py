@@ -1,0 +1,61 @@
+"""One thread a process that does its small chores: read rules anew, hand in counts.
+
+So no request waits for them. It starts with the first one that asks for it, and again in
+a process that was forked. Chores are told apart, so that one that fails stops no other.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from django.conf import settings
+from django.db import connection
+
+Chore = Callable[[], None]
+_logger = logging.getLogger(__name__)
+
+
+class Keeper:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._chores: list[Chore] = []
+        self._thread: threading.Thread | None = None
+
+    def add(self, chore: Chore) -> None:
+        self._chores.append(chore)
+
+    def wake(self) -> bool:
+        """See to it that the thread runs; False where settings want none."""
+        thread = self._thread
+        if thread is not None and thread.is_alive():
+            return True
+        if not settings.PROTECTION_REFRESH_SECONDS:
+            return False
+        with self._lock:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(
+                    target=self._keep, name="protection-keeper", daemon=True
+                )
+                self._thread.start()
+        return True
+
+    def make_round(self) -> None:
+        for chore in tuple(self._chores):
+            try:
+                chore()
+            except Exception:
+                # Whatever it was, the next round may do better; a dead thread can't.
+                _logger.exception("A chore of the keeper failed.")
+
+    def _keep(self) -> None:
+        while True:
+            try:
+                self.make_round()
+            finally:
+                # Back to the pool, and not broken in a thread that lives for ever.
+                connection.close()
+            time.sleep(settings.PROTECTION_REFRESH_SECONDS)
+
+
+keeper = Keeper()

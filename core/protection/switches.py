@@ -1,0 +1,90 @@
+"""What is switched on: by people while the shop runs, else by the environment.
+
+Read from this process's memory, which follows the tables within seconds. With the
+database out the last positions hold; before the first reading the environment's do.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, cast
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError
+
+from core.models import BreakerControl, Switch
+from core.protection.circuit import Control, State
+from core.protection.keeper import keeper
+
+Mode = Literal["enforce", "log_only", "off"]
+Protection = Literal["rate_limit", "load_shedding", "breakers", "deadlines"]
+
+SETTINGS: dict[Protection, str] = {
+    "rate_limit": "RATE_LIMIT_MODE",
+    "load_shedding": "LOAD_SHEDDING_MODE",
+    "breakers": "BREAKER_MODE",
+    "deadlines": "DEADLINE_MODE",
+}
+_AUTOMATIC = Control()
+_BY_MODE: dict[Mode, State | None] = {
+    "enforce": None,
+    "log_only": State.METRICS_ONLY,
+    "off": State.DISABLED,
+}
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    modes: Mapping[str, Mode] = field(default_factory=dict)
+    controls: Mapping[str, Control] = field(default_factory=dict)
+
+
+class Switchboard:
+    def __init__(self) -> None:
+        self.positions = Positions()
+
+    def refresh(self) -> None:
+        try:
+            self.positions = _load()
+        except (DatabaseError, InterfaceError):
+            _logger.warning("Switches can't be read; their last positions hold.")
+
+    def reset(self) -> None:
+        self.positions = Positions()
+
+
+def mode_of(protection: Protection) -> Mode:
+    keeper.wake()
+    mode = switchboard.positions.modes.get(protection)
+    return mode or mode_from_environment(protection)
+
+
+def mode_from_environment(protection: Protection) -> Mode:
+    return cast("Mode", getattr(settings, SETTINGS[protection]))
+
+
+def control_of(breaker: str) -> Control:
+    """Return what people want of a breaker; the switch for all goes before its own."""
+    own = switchboard.positions.controls.get(breaker, _AUTOMATIC)
+    state = _BY_MODE[mode_of("breakers")]
+    if state is None:
+        return own
+    return Control(state, own.closings)
+
+
+def _load() -> Positions:
+    modes = dict(Switch.objects.values_list("name", "mode"))
+    rows = BreakerControl.objects.values_list("name", "state", "closings")
+    return Positions(
+        cast("Mapping[str, Mode]", modes),
+        {name: Control(_state(state), closings) for name, state, closings in rows},
+    )
+
+
+def _state(wanted: str) -> State | None:
+    return None if wanted == BreakerControl.State.AUTOMATIC else State(wanted)
+
+
+switchboard = Switchboard()
+keeper.add(switchboard.refresh)
