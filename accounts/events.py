@@ -25,3 +25,61 @@ class RefreshReuseDetected(Event):
 
     user_id: UUID
     session_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class FactorAdded(Event):
+    """An authenticator app, a passkey, or new recovery codes can open the account."""
+
+    name: ClassVar[str] = "accounts.factor_added"
+    aggregate: ClassVar[str] = "user_id"
+
+    user_id: UUID
+    factor: str
+
+
+@dataclass(frozen=True, slots=True)
+class FactorRemoved(Event):
+    name: ClassVar[str] = "accounts.factor_removed"
+    aggregate: ClassVar[str] = "user_id"
+
+    user_id: UUID
+    factor: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryCodeUsed(Event):
+    name: ClassVar[str] = "accounts.recovery_code_used"
+    aggregate: ClassVar[str] = "user_id"
+
+    user_id: UUID
+    codes_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class PasskeyCounterRegressed(Event):
+    """A passkey signed with a count that isn't new: there may be a copy of it."""
+
+    name: ClassVar[str] = "accounts.passkey_counter_regressed"
+    aggregate: ClassVar[str] = "user_id"
+
+    user_id: UUID
+    passkey_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityLinked(Event):
+    name: ClassVar[str] = "accounts.identity_linked"
+    aggregate: ClassVar[str] = "user_id"
+
+    user_id: UUID
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityUnlinked(Event):
+    name: ClassVar[str] = "accounts.identity_unlinked"
+    aggregate: ClassVar[str] = "user_id"
+
+    user_id: UUID
+    provider: str

@@ -23,3 +23,81 @@ class UnknownRoleError(DomainError):
     title = "No such role"
     cause = "A role was named that doesn't exist."
     cure = "Name existing roles only."
+
+
+class InvalidTicketError(DomainError):
+    code = "invalid_ticket"
+    kind = ErrorKind.UNAUTHENTICATED
+    title = "The sign-in has to start again"
+    cause = "The ticket is unknown, older than five minutes, from another device, used already, or was tried with too many wrong codes."
+    cure = "Sign in from the start and send the code with the new ticket."
+
+
+class WrongCodeError(DomainError):
+    code = "wrong_code"
+    kind = ErrorKind.UNAUTHENTICATED
+    title = "That code isn't right"
+    cause = "The code is wrong, too old, or was used already."
+    cure = "Wait for the app's next code, or use a recovery code; the ticket holds for a few tries."
+
+
+class InvalidCodeError(DomainError):
+    code = "invalid_code"
+    kind = ErrorKind.INVALID
+    title = "That code isn't right"
+    cause = "The code isn't the one that the app shows for the seed, or the clock of the phone is wrong."
+    cure = (
+        "Set the phone's clock by the network and send the code that the app shows now."
+    )
+
+
+class TotpInUseError(DomainError):
+    code = "totp_in_use"
+    kind = ErrorKind.CONFLICT
+    title = "An authenticator app is set up already"
+    cause = "The account has a confirmed authenticator app; a second one would replace it unseen."
+    cure = "Remove the present one with DELETE /api/v1/auth/mfa/totp first."
+
+
+class PasskeyRefusedError(DomainError):
+    code = "passkey_refused"
+    kind = ErrorKind.UNAUTHENTICATED
+    title = "The passkey was not accepted"
+    cause = "Its answer doesn't fit the question: another site, another passkey, an old or used challenge, no user verification, or a wrong signature."
+    cure = "Ask for new options and let the authenticator answer those, within five minutes and from the same device."
+
+
+class TooManyPasskeysError(DomainError):
+    code = "too_many_passkeys"
+    kind = ErrorKind.CONFLICT
+    title = "The account has twenty passkeys"
+    cause = "More than that are hard to keep an eye on."
+    cure = "Remove one that isn't used any more."
+
+
+class LastSignInMethodError(DomainError):
+    code = "last_sign_in_method"
+    kind = ErrorKind.CONFLICT
+    title = "Nothing else would open the account"
+    cause = (
+        "The account has no password and no other passkey or provider to sign in with."
+    )
+    cure = "Set a password or add another way to sign in, then remove this one."
+
+
+class StepUpRequiredError(DomainError):
+    code = "step_up_required"
+    kind = ErrorKind.FORBIDDEN
+    title = "Prove again that it is you"
+    cause = "The operation is sensitive, and the session's last proof is too old for it, or was no second factor though the account has one."
+    cure = (
+        "Send one of `methods` to POST /api/v1/auth/step-up, then repeat the request."
+    )
+
+
+class StepUpFailedError(DomainError):
+    code = "step_up_failed"
+    kind = ErrorKind.FORBIDDEN
+    title = "That proof isn't right"
+    cause = "The password, code or passkey is wrong, was used already, or isn't enough for an account with a second factor."
+    cure = "Try again with one of `methods`."

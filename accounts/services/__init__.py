@@ -3,22 +3,50 @@ from accounts.services._activity import (
     record_activity,
     remove_outdated_activity,
 )
+from accounts.services._ceremonies import forget_ceremonies
+from accounts.services._passkeys import (
+    passkey_registration_options,
+    passkey_sign_in_options,
+    prove_passkey,
+    register_passkey,
+    remove_passkey,
+    rename_passkey,
+)
 from accounts.services._people import assign_roles, create_user
 from accounts.services._refreshing import refresh_session
 from accounts.services._sessions import end_session, end_sessions, start_session
 from accounts.services._signing_in import SignedIn, complete_sign_in, sign_in
+from accounts.services._totp import (
+    begin_totp,
+    confirm_totp,
+    remove_totp,
+    renew_recovery_codes,
+    spend_code,
+)
 
 __all__ = [
     "SignedIn",
     "assign_roles",
+    "begin_totp",
     "complete_sign_in",
+    "confirm_totp",
     "create_user",
     "end_session",
     "end_sessions",
     "erase_activity",
+    "forget_ceremonies",
+    "passkey_registration_options",
+    "passkey_sign_in_options",
+    "prove_passkey",
     "record_activity",
     "refresh_session",
+    "register_passkey",
     "remove_outdated_activity",
+    "remove_passkey",
+    "remove_totp",
+    "rename_passkey",
+    "renew_recovery_codes",
     "sign_in",
+    "spend_code",
     "start_session",
 ]

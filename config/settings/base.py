@@ -1,6 +1,7 @@
 """Settings that hold everywhere. Every environment value is read here."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from config import embedded
 from config.env import (
@@ -184,6 +185,13 @@ SHOP_NAME = env_str("SHOP_NAME", "Shopwright")
 UNFOLD = _admin.unfold_settings(shop_name=SHOP_NAME)
 SHOP_CURRENCY = env_str("SHOP_CURRENCY", "EUR")
 SHOP_URL = env_str("SHOP_URL", "http://localhost:8000")
+# Whose passkeys these are, and the pages that may ask for them; by default the shop's own.
+PASSKEY_RP_ID = env_str("PASSKEY_RP_ID", urlsplit(SHOP_URL).hostname or "")
+PASSKEY_ORIGINS = env_list(
+    "PASSKEY_ORIGINS", ["{0.scheme}://{0.netloc}".format(urlsplit(SHOP_URL))]
+)
+STAFF_MFA_REQUIRED = env_bool("STAFF_MFA_REQUIRED", default=False)
+STEP_UP_SECONDS = env_int("STEP_UP_SECONDS", 600, minimum=30)
 API_VERSION = "2026-11-20"
 API_VERSIONS = (API_VERSION,)
 # Empty: the simulated provider is not offered.
