@@ -13,7 +13,10 @@ from prometheus_client.registry import Collector
 from core import outbox
 from core.exceptions import NotAuthenticatedError
 from core.invariants import InvariantCollector
-from core.protection.counters import LimitCollector
+from core.models import AddressBlock
+from core.protection.counters import CountCollector
+from core.protection.gauges import GaugeCollector
+from core.protection.line import line
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -39,9 +42,27 @@ class OutboxCollector(Collector):
         return iter(())
 
 
+class BlockCollector(Collector):
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        blocks = AddressBlock.objects.in_force(now=timezone.now()).count()
+        yield GaugeMetricFamily(
+            "shopwright_rate_limit_active_blocks", "Networks shut out.", blocks
+        )
+        # Of the process that is asked: what others see, Valkey would have to tell.
+        yield GaugeMetricFamily(
+            "shopwright_valkey_out", "1 while Valkey doesn't answer.", line.is_out
+        )
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        # Else registering would ask the database.
+        return iter(())
+
+
 registry = CollectorRegistry()
 registry.register(OutboxCollector())
-registry.register(LimitCollector())
+registry.register(CountCollector())
+registry.register(GaugeCollector())
+registry.register(BlockCollector())
 registry.register(InvariantCollector())
 
 

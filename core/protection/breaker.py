@@ -16,6 +16,7 @@ import redis
 from django.conf import settings
 
 from core.exceptions import CircuitOpenError
+from core.protection import gauges
 from core.protection.circuit import (
     AnyBreaker,
     AnyCall,
@@ -24,12 +25,14 @@ from core.protection.circuit import (
     NullBreaker,
     State,
 )
+from core.protection.counters import counters
 from core.protection.judging import (
     BreakerPolicy,
     Judge,
     is_failing_status,
     is_failure,
 )
+from core.protection.keeper import keeper
 from core.protection.line import line
 from core.protection.switches import control_of
 
@@ -126,3 +129,28 @@ def all_breakers() -> list[Breaker]:
 
 
 breakers = Breakers()
+
+
+def hand_in() -> None:
+    """Take every breaker where people want it, and count what it did."""
+    for breaker in all_breakers():
+        breaker.follow()
+        for what, count in breaker.drain().items():
+            family = "breaker_changes" if what.startswith("to_") else "breaker_calls"
+            name = what.removeprefix("to_")
+            counters.add_many({f"{family}|{breaker.name}|{name}": count})
+
+
+def _states() -> dict[str, float]:
+    return {f"{breaker.name}|{breaker.state}": 1 for breaker in all_breakers()}
+
+
+keeper.add(hand_in)
+gauges.register(
+    gauges.Gauge(
+        "breaker_processes",
+        "How many processes have a breaker in a state.",
+        _states,
+        ("breaker", "state"),
+    )
+)

@@ -1,12 +1,14 @@
 """What the protections did, counted for all processes together in one hash in Valkey.
 
-A process counts in memory and adds to the hash every few seconds. While Valkey is out the
-counts wait here.
+A process counts in memory and adds to the hash every few seconds, and to one for the
+stretch of time in which it happened. While Valkey is out the counts wait here.
 """
 
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import redis
 from django.conf import settings
@@ -54,18 +56,50 @@ _FAMILIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "Statements refused, canceled or cut off because their time was up.",
         ("outcome",),
     ),
+    "answers": (
+        "answers",
+        "Requests that were answered.",
+        ("status", "priority"),
+    ),
+    "breaker_calls": (
+        "breaker_calls",
+        "How calls to dependencies ended, or that a breaker refused them.",
+        ("breaker", "outcome"),
+    ),
+    "breaker_changes": (
+        "breaker_changes",
+        "How often a breaker of a process went into a state.",
+        ("breaker", "to"),
+    ),
 }
 
 
+# What was counted within such a stretch of time stays together, for charts.
+SLOT_SECONDS = 5
+HISTORY_SECONDS = 900
+
+Slot = int
+
+
 class Counters:
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
-        self._counts: Counter[str] = Counter()
+        self._counts: dict[Slot, Counter[str]] = {}
 
     def add(self, *names: str) -> None:
+        slot = int(self._clock()) // SLOT_SECONDS
         with self._lock:
+            counts = self._counts.get(slot)
+            if counts is None:
+                counts = self._counts[slot] = Counter()
             for name in names:
-                self._counts[name] += 1
+                counts[name] += 1
+
+    def add_many(self, counts: Mapping[str, int]) -> None:
+        slot = int(self._clock()) // SLOT_SECONDS
+        with self._lock:
+            self._counts.setdefault(slot, Counter()).update(counts)
 
     def reset(self) -> None:
         with self._lock:
@@ -74,33 +108,74 @@ class Counters:
     def flush(self) -> None:
         """Add what was counted since the last time; nothing is lost if that fails."""
         with self._lock:
-            counts, self._counts = self._counts, Counter()
+            counts, self._counts = self._counts, {}
         if not counts:
             return
-        commands = [("HINCRBY", _hash(), name, n) for name, n in counts.items()]
         try:
-            line.call_all(commands)
+            line.call_all(self._commands(counts))
         except redis.RedisError:
             with self._lock:
-                self._counts.update(counts)
+                for slot, some in counts.items():
+                    kept = self._counts.setdefault(self._kept(slot), Counter())
+                    kept.update(some)
+
+    def _commands(self, counts: Mapping[Slot, Counter[str]]) -> list[tuple[Any, ...]]:
+        totals: Counter[str] = Counter()
+        commands: list[tuple[Any, ...]] = []
+        for slot, some in counts.items():
+            totals.update(some)
+            if self._kept(slot):
+                key = _slot_key(slot)
+                commands += [("HINCRBY", key, name, n) for name, n in some.items()]
+                commands.append(("EXPIRE", key, HISTORY_SECONDS))
+        commands += [("HINCRBY", _hash(), name, n) for name, n in totals.items()]
+        return commands
+
+    def _kept(self, slot: Slot) -> Slot:
+        """Return the slot, or 0 for all that are too old to be charted."""
+        newest = int(self._clock()) // SLOT_SECONDS
+        return slot if (newest - slot) * SLOT_SECONDS < HISTORY_SECONDS else 0
 
 
 def totals() -> dict[str, int]:
     """Return every process's counts; empty while Valkey is out."""
     counters.flush()
     try:
-        flat = line.call("HGETALL", _hash())
+        return _counts(line.call("HGETALL", _hash()))
     except redis.RedisError:
         return {}
+
+
+def history(*, after: Slot, until: Slot) -> dict[Slot, dict[str, int]]:
+    """Return what all processes counted in each slot; empty while Valkey is out."""
+    slots = range(after + 1, until + 1)
+    if not slots:
+        return {}
+    try:
+        found = line.call_all([("HGETALL", _slot_key(slot)) for slot in slots])
+    except redis.RedisError:
+        return {}
+    return {slot: _counts(flat) for slot, flat in zip(slots, found, strict=True)}
+
+
+def _counts(flat: Any) -> dict[str, int]:
     pairs = flat.items() if isinstance(flat, dict) else zip(*[iter(flat)] * 2)  # noqa: B905 -- pairs
     return {name.decode(): int(count) for name, count in pairs}
 
 
 def _hash() -> str:
-    return f"{settings.CACHES['default']['KEY_PREFIX']}:limits:counts"
+    return f"{_prefix()}:counts"
 
 
-class LimitCollector(Collector):
+def _slot_key(slot: Slot) -> str:
+    return f"{_prefix()}:counts:{slot}"
+
+
+def _prefix() -> str:
+    return f"{settings.CACHES['default']['KEY_PREFIX']}:limits"
+
+
+class CountCollector(Collector):
     def collect(self) -> Iterator[CounterMetricFamily]:
         found = totals()
         for family, (metric_name, text, labels) in _FAMILIES.items():

@@ -32,6 +32,19 @@ _log = structlog.get_logger("rate_limit")
 _DEADLINE = "shopwright.deadline"
 
 
+class TrafficMiddleware:
+    """Count every answer, also refusals, by its status and the request's priority."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        priority = request.META.get("shopwright.priority", "none")
+        counters.add(f"answers|{response.status_code}|{priority}")
+        return response
+
+
 class BlockMiddleware:
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response

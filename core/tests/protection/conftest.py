@@ -2,7 +2,7 @@ import pytest
 import redis
 
 from core.models import RateLimitPolicy, RouteWeight
-from core.protection import counters, limiter, refusals
+from core.protection import counters, gauges, limiter, refusals
 from core.protection.line import Line
 from core.protection.sparing import SparingBuckets
 from core.protection.token_bucket import LocalBuckets, SharedBuckets
@@ -13,6 +13,7 @@ def limits(impatient_limits, monkeypatch):
     """The same, but a machine that is busy with other tests is no lost Valkey."""
     line = Line(patience_seconds=10)
     monkeypatch.setattr(counters, "line", line)
+    monkeypatch.setattr(gauges, "line", line)
     monkeypatch.setattr(refusals, "line", line)
     monkeypatch.setattr(limiter, "shared", SparingBuckets(SharedBuckets(line.call)))
     return impatient_limits

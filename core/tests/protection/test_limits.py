@@ -229,7 +229,7 @@ def test_off_does_nothing(api, limits, settings):
     AddressBlock.objects.create(network="203.0.113.7/32", reason="test")
 
     assert statuses(api, 3) == [200, 200, 200]
-    assert counters.totals() == {}
+    assert counters.totals() == {"answers|200|none": 3}
 
 
 def test_near_the_limit_is_counted_from_four_fifths_on(api, limits):
