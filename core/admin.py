@@ -139,7 +139,9 @@ class RateLimitPolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # not gen
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}
         any_role = RateLimitPolicy.Role.ANY
-        others = RateLimitPolicy.objects.filter(name=given.get("name", ""))
+        others = RateLimitPolicy.objects.filter(
+            name=given.get("name", ""), principal=given.get("principal", "")
+        )
         others = others.exclude(pk=self.instance.pk)
         if given.get("role") != any_role:
             others = others.filter(role=any_role)
@@ -157,6 +159,7 @@ class RateLimitPolicyAdmin(RuleAdmin):
     list_display = (
         "name",
         "role",
+        "principal",
         "per",
         "method",
         "path",
@@ -166,11 +169,11 @@ class RateLimitPolicyAdmin(RuleAdmin):
         "is_enforced",
     )
     list_filter = ("role", "per", "is_enforced")
-    search_fields = ("name", "path")
+    search_fields = ("name", "path", "principal")
     ordering = ("path", "role", "name")
     fields = (
         "name",
-        ("role", "per"),
+        ("role", "per", "principal"),
         ("method", "path"),
         ("quota", "window_seconds", "burst"),
         ("is_enforced", "is_strict"),

@@ -16,6 +16,7 @@ from django.http.response import HttpResponseBase
 from core.errors import DomainError
 from core.exceptions import MalformedRequestError, UnknownApiVersionError
 from core.health import PROBES
+from core.permissions import is_machine
 from core.problems import ProblemResponse, anticipated_error, as_problem
 from core.request_ids import accept_request_id, enter_request, leave_request
 
@@ -113,7 +114,7 @@ def _log_request(
     user = request.__dict__.get("_cached_user") or request.__dict__.get("user")
     # Only who has been looked up already; a log line is not worth a query.
     if getattr(user, "_wrapped", user) and (user_id := getattr(user, "pk", None)):
-        fields["user_id"] = str(user_id)
+        fields["key_id" if is_machine(user) else "user_id"] = str(user_id)
     if isinstance(response, ProblemResponse):
         fields["code"] = response.data["code"]
     failure = request.META.get("shopwright.failure")

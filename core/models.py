@@ -223,9 +223,10 @@ class RateLimitPolicy(models.Model):
         ANONYMOUS = "anonymous"
         CUSTOMER = "customer"
         STAFF = "staff"
+        KEY = "key", "API key"
 
     class Per(models.TextChoices):
-        PRINCIPAL = "principal", "Caller (user, else address)"
+        PRINCIPAL = "principal", "Caller (user or key, else address)"
         ADDRESS = "ip", "Address"
         ACCOUNT = "account", "Account that is signed in to"
         PAIR = "pair", "Account and address together"
@@ -237,6 +238,16 @@ class RateLimitPolicy(models.Model):
         help_text="What clients read in the header RateLimit-Policy, such as burst.",
     )
     role = models.CharField(max_length=16, choices=Role, default=Role.ANY)
+    # Such as key:7f3k9q2m4x1z.
+    principal = models.CharField(
+        "only for",
+        max_length=100,
+        blank=True,
+        default="",
+        # Processes of the version before insert without it while both run.
+        db_default="",
+        help_text="One caller alone, instead of the limits per caller of its role.",
+    )
     per = models.CharField(max_length=16, choices=Per, default=Per.PRINCIPAL)
     method = models.CharField(
         max_length=8, choices=Method, blank=True, default=Method.ANY
@@ -272,7 +283,12 @@ class RateLimitPolicy(models.Model):
         verbose_name = "rate limit"
         constraints = [
             models.UniqueConstraint(
-                name="core_ratelimitpolicy_name_per_role", fields=["name", "role"]
+                name="core_ratelimitpolicy_name_per_role_and_principal",
+                fields=["name", "role", "principal"],
+            ),
+            models.CheckConstraint(
+                name="core_ratelimitpolicy_of_one_caller_is_general",
+                condition=Q(principal="") | Q(path="*", per="principal"),
             ),
             models.CheckConstraint(
                 name="core_ratelimitpolicy_positive",

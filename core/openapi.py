@@ -138,7 +138,18 @@ class Schema(AutoSchema):
     def get_auth(self) -> list[dict[str, Any]]:
         if not self.view.get_authenticators():
             return []
-        return [{"bearer": []}, *([{}] if self._is_open() else [])]
+        schemes: list[dict[str, Any]] = [{"bearer": []}]
+        if scopes := self._scopes():
+            schemes.append({"api_key": scopes})
+        return [*schemes, *([{}] if self._is_open() else [])]
+
+    def _scopes(self) -> list[str]:
+        """Name what an API key needs; nothing where it isn't let in as one."""
+        return [
+            permission.codename
+            for permission in self.view.get_permissions()
+            if hasattr(permission, "codename")
+        ]
 
     def _docstring(self) -> tuple[str, str]:
         handler = getattr(self.view, self._action(), None)
@@ -155,6 +166,7 @@ class Schema(AutoSchema):
         for permission in self.view.get_permissions():
             if isinstance(permission, Anyone):
                 names.append("anyone")
+            # Also where a machine needs a permission for it: people don't.
             elif isinstance(permission, IsAuthenticated):
                 names.append("user")
             else:
@@ -250,7 +262,7 @@ class Schema(AutoSchema):
             yield exceptions.AuthenticationFailedError
         if permission != "anyone":
             yield exceptions.NotAuthenticatedError
-        if permission not in {"anyone", "user"}:
+        if permission != "anyone":
             yield exceptions.PermissionDeniedError
 
     def _input_problems(self) -> Iterator[type[DomainError]]:
@@ -349,7 +361,18 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     schemas = components.setdefault("schemas", {})
     schemas["Problem"] = PROBLEM_SCHEMA
     components["securitySchemes"] = {
-        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "A person's access token, from `POST /api/v1/auth/login`.",
+        },
+        "api_key": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "sw_live_… or sw_test_…",
+            "description": "A machine's key, from `POST /api/v1/api-keys`. It needs the scope that the operation names.",
+        },
     }
     shared: dict[str, Any] = {}
     for operations in result["paths"].values():

@@ -1,13 +1,30 @@
-"""Permissions by name. A view without one lets nobody in."""
+"""Permissions by name. A view without one lets nobody in.
 
-from typing import TYPE_CHECKING
+A caller is nobody, a person, or a machine with a key. A machine has permissions and
+nothing of its own: what only asks for a signed-in user is closed to it.
+"""
 
-from rest_framework.permissions import BasePermission
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
 
 # DRF's views import this module through the settings, while they load themselves.
 if TYPE_CHECKING:
     from rest_framework.views import APIView
+
+
+def is_machine(user: Any) -> bool:
+    return getattr(user, "is_machine", False)
+
+
+def admits_machines(permissions: Iterable[Any]) -> bool:
+    """Tell whether any of the view's permissions speaks of more than a signed-in user."""
+    return any(
+        isinstance(permission, Anyone) or hasattr(permission, "codename")
+        for permission in permissions
+    )
 
 
 class DenyAll(BasePermission):
@@ -30,3 +47,21 @@ def requires(permission: str) -> type[BasePermission]:
             return user.is_authenticated and user.has_perm(permission)
 
     return RequiresPermission
+
+
+def person_or(permission: str) -> type[BasePermission]:
+    """Make a class that admits each signed-in person, and machines with the permission.
+
+    For what shows a person his own and staff everything.
+    """
+
+    class PersonOrPermission(IsAuthenticated):
+        codename = permission
+        admits_persons = True
+
+        def has_permission(self, request: Request, view: "APIView") -> bool:
+            if is_machine(request.user):
+                return bool(request.user.has_perm(permission))
+            return super().has_permission(request, view)
+
+    return PersonOrPermission

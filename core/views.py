@@ -19,9 +19,11 @@ from core.errors import DomainError
 from core.exceptions import (
     InvalidParameterError,
     MethodNotAllowedError,
+    PermissionDeniedError,
     UnknownParameterError,
 )
 from core.pagination import PAGE_PARAMS
+from core.permissions import admits_machines, is_machine
 from core.protection.addresses import client_of
 from core.sparse import parse_member_names, require_known, select_members
 
@@ -79,6 +81,11 @@ class ApiView(APIView):
         self._check_query(request)
         if request.method in _BODY_METHODS:
             self._read_body(request)
+
+    def check_permissions(self, request: Request) -> None:
+        super().check_permissions(request)
+        if is_machine(request.user) and not admits_machines(self.get_permissions()):
+            raise PermissionDeniedError("This is for people; an API key is nobody.")
 
     def _read_body(self, request: Request) -> None:
         """Parse now, so that a malformed body is refused even where none is used."""
@@ -145,7 +152,8 @@ class ApiView(APIView):
     def idempotency_scope(self, request: Request) -> str:
         """Name whose keys these are. Views behind a secret (carts) use that instead."""
         if request.user.is_authenticated:
-            return f"user:{request.user.pk}"
+            kind = "key" if is_machine(request.user) else "user"
+            return f"{kind}:{request.user.pk}"
         return f"anon:{client_of(request).name}"
 
     def idempotency_mode(self) -> idempotency_keys.Mode:

@@ -79,7 +79,10 @@ def test_an_operation_names_its_permission(operation):
 
     assert PERMISSION.fullmatch(permission)
     if permission != "anyone":
-        assert operation.content["security"] == [{"bearer": []}]
+        [person, *machine] = operation.content["security"]
+        assert person == {"bearer": []}
+        if "." in permission:
+            assert machine == [{"api_key": permission.split(" and ")}]
         assert "not_authenticated" in operation.codes
     if "." in permission:
         assert "permission_denied" in operation.codes

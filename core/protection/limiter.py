@@ -49,7 +49,9 @@ def judge(request: HttpRequest, client: Client) -> Verdict:
     principal = principal_of(request, client)
     method = "GET" if request.method == "HEAD" else request.method or ""
     path = request.path_info
-    found = rules.policies_for(role=principal.role, method=method, path=path)
+    found = rules.policies_for(
+        role=principal.role, method=method, path=path, principal=principal.name
+    )
     weight = rules.weight_of(method, path)
     attempt = _attempt(found, request)
     policies, buckets = [], []

@@ -32,6 +32,8 @@ class Policy:
     path: str = EVERY_PATH
     is_enforced: bool = True
     is_strict: bool = False
+    # The one caller that it is for; empty for all of the role.
+    principal: str = ""
     capacity: int = field(init=False)
     rate: float = field(init=False)
     # As the header RateLimit-Policy has it.

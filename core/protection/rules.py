@@ -17,7 +17,14 @@ from django.utils import timezone
 from core.models import AddressBlock, RateLimitPolicy, RouteWeight
 from core.protection.addresses import Client
 from core.protection.keeper import keeper
-from core.protection.policies import ANY_ROLE, EVERY_PATH, Policy, Routes, Weight
+from core.protection.policies import (
+    ANY_ROLE,
+    EVERY_PATH,
+    PER_PRINCIPAL,
+    Policy,
+    Routes,
+    Weight,
+)
 
 # A network too many is let in, rather than a process filled by an attack.
 _MOST_BLOCKS = 100_000
@@ -63,7 +70,12 @@ class Rules:
         blocks: Iterable[tuple[str, datetime | None]] = (),
     ) -> None:
         policies = tuple(policies)
-        self._general = [p for p in policies if p.path == EVERY_PATH]
+        general = [p for p in policies if p.path == EVERY_PATH]
+        self._general = [p for p in general if not p.principal]
+        self._of_one: dict[str, list[Policy]] = {}
+        for policy in general:
+            if policy.principal:
+                self._of_one.setdefault(policy.principal, []).append(policy)
         self._of_role: dict[tuple[str, str], tuple[Policy, ...]] = {}
         self._of_route = Routes(
             (p.method, p.path, p) for p in policies if p.path != EVERY_PATH
@@ -71,7 +83,10 @@ class Rules:
         self._weights = Routes((w.method, w.path, w.cost) for w in weights)
         self.blocks = Blocks(blocks)
 
-    def policies_for(self, *, role: str, method: str, path: str) -> list[Policy]:
+    def policies_for(
+        self, *, role: str, method: str, path: str, principal: str = ""
+    ) -> list[Policy]:
+        """Return what applies; a caller's own limits stand in for those per caller."""
         general = self._of_role.get((role, method))
         if general is None:
             general = tuple(
@@ -82,8 +97,10 @@ class Rules:
             # Methods are the client's words; only those of HTTP are worth keeping.
             if method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}:
                 self._of_role[role, method] = general
-        own = self._of_route.find(method, path)
-        return [*general, *(p for p in own if p.role in {ANY_ROLE, role})]
+        if own := self._of_one.get(principal):
+            general = (*own, *(p for p in general if p.per != PER_PRINCIPAL))
+        of_route = self._of_route.find(method, path)
+        return [*general, *(p for p in of_route if p.role in {ANY_ROLE, role})]
 
     def weight_of(self, method: str, path: str) -> int:
         return max(self._weights.find(method, path), default=1)
@@ -94,7 +111,7 @@ def load_rules() -> Rules:
         Policy(**row)
         for row in RateLimitPolicy.objects.order_by("window_seconds", "name").values(
             *("name", "role", "per", "method", "path", "quota", "window_seconds"),
-            *("burst", "is_enforced", "is_strict"),
+            *("burst", "is_enforced", "is_strict", "principal"),
         )
     ]
     weights = [

@@ -14,7 +14,9 @@ from core.models import (
     RouteWeight,
     Switch,
 )
+from core.protection.principals import Principal
 
+OWN_LIMIT = "own"
 Rule = RateLimitPolicy | RouteWeight | AddressBlock | Switch | BreakerControl
 
 
@@ -79,6 +81,24 @@ def close_breaker(*, name: str, actor_id: UUID | None) -> None:
 def _control(name: str) -> BreakerControl:
     found = BreakerControl.objects.select_for_update().filter(name=name).first()
     return found or BreakerControl(name=name)
+
+
+@transaction.atomic
+def limit_caller(
+    caller: Principal, *, per_minute: int | None, actor_id: UUID | None
+) -> None:
+    """Give one caller a limit of his own, or with None those of his role again."""
+    found = RateLimitPolicy.objects.filter(name=OWN_LIMIT, principal=caller.name)
+    rule = found.select_for_update().first()
+    if per_minute is None:
+        if rule is not None:
+            delete_rule(rule, actor_id=actor_id)
+        return
+    rule = rule or RateLimitPolicy(
+        name=OWN_LIMIT, role=caller.role, principal=caller.name, window_seconds=60
+    )
+    rule.quota = per_minute
+    save_rule(rule, actor_id=actor_id)
 
 
 def _stored(rule: Rule) -> dict[str, Any] | None:
