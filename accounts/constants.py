@@ -20,6 +20,28 @@ PASSWORD_MAX_LENGTH = 256
 SESSION_LIFETIME = timedelta(days=30)
 
 
+# What a machine may be let do. Never what concerns people, roles, keys or the limits:
+# a key that leaks must not be able to make itself a successor.
+_GRANTABLE_APPS = frozenset({"catalog", "inventory", "notifications", "orders"})
+_GRANTABLE = frozenset({"accounts.view_user", "core.view_outboxevent"})
+
+
+def is_grantable(permission: str) -> bool:
+    return (
+        permission in _GRANTABLE
+        or permission.split(".", maxsplit=1)[0] in _GRANTABLE_APPS
+    )
+
+
+API_KEY_LIFETIME = timedelta(days=365)
+API_KEY_LONGEST_LIFETIME = timedelta(days=730)
+# So long both secrets hold after a rotation, if nobody says otherwise.
+API_KEY_OVERLAP_HOURS = 24
+API_KEY_LONGEST_OVERLAP_HOURS = 168
+API_KEY_MAX_SCOPES = 200
+API_KEY_MAX_PER_MINUTE = 100_000
+
+
 class ActivityKind(StrEnum):
     """What the owner of an account finds in its log."""
 

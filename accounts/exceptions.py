@@ -17,6 +17,38 @@ class InvalidRefreshTokenError(DomainError):
     cure = "Sign in again."
 
 
+class ApiKeyNotFoundError(DomainError):
+    code = "api_key_not_found"
+    kind = ErrorKind.NOT_FOUND
+    title = "There is no such API key"
+    cause = "No key has this id."
+    cure = "List the keys under GET /api/v1/api-keys."
+
+
+class ApiKeyRevokedError(DomainError):
+    code = "api_key_revoked"
+    kind = ErrorKind.CONFLICT
+    title = "The API key was revoked"
+    cause = "A revoked key can't be changed, rotated or brought back."
+    cure = "Make a new key."
+
+
+class GrantsTooMuchError(DomainError):
+    code = "grants_too_much"
+    kind = ErrorKind.FORBIDDEN
+    title = "You can't give away more than you have"
+    cause = "A role or an API key would get permissions that you don't have yourself."
+    cure = "Leave them out, or ask somebody who has them."
+
+
+class UnknownPermissionError(DomainError):
+    code = "unknown_permission"
+    kind = ErrorKind.INVALID
+    title = "No such permission"
+    cause = "A permission was named that doesn't exist, or that nobody can give here."
+    cure = "Name permissions such as catalog.change_product, as GET /api/v1/roles lists them."
+
+
 class UnknownRoleError(DomainError):
     code = "unknown_role"
     kind = ErrorKind.INVALID

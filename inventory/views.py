@@ -11,7 +11,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.auth import current_user
+from accounts.auth import actor_id_of
 from core.exceptions import NotFoundError
 from core.parameters import read_parameters
 from core.permissions import DenyAll, requires
@@ -181,7 +181,7 @@ class AdjustmentViewSet(InventoryViewSet):
         fields = given.validated_data
         stock = services.adjust_stock(
             warehouse_code=fields.pop("warehouse"),
-            actor_id=current_user(request).id,
+            actor_id=actor_id_of(request),
             now=timezone.now(),
             **fields,
         )

@@ -1,25 +1,39 @@
 from accounts.auth._attempts import attempt_of, proof_of_device
 from accounts.auth._callers import forget_session, forget_user
 from accounts.auth._devices import DEVICE_HEADER, Device, device_of, device_token
+from accounts.auth._key_tokens import KeyToken, new_key_token, signed_key_token
+from accounts.auth._keys import (
+    ApiKeyAuthentication,
+    Machine,
+    key_memory,
+    principal_of_key,
+    principal_of_prefix,
+)
 from accounts.auth._passwords import Argon2Hasher
 from accounts.auth._roles import RoleBackend
 from accounts.auth._secrets import hash_secret, new_secret, open_under, seal_under
 from accounts.auth._tokens import (
     JWTAuthentication,
     TokenPair,
+    actor_id_of,
     current_session_id,
     current_user,
     issue_access_token,
+    person_of,
     principal_of_token,
 )
 
 __all__ = [
     "DEVICE_HEADER",
+    "ApiKeyAuthentication",
     "Argon2Hasher",
     "Device",
     "JWTAuthentication",
+    "KeyToken",
+    "Machine",
     "RoleBackend",
     "TokenPair",
+    "actor_id_of",
     "attempt_of",
     "current_session_id",
     "current_user",
@@ -29,9 +43,15 @@ __all__ = [
     "forget_user",
     "hash_secret",
     "issue_access_token",
+    "key_memory",
+    "new_key_token",
     "new_secret",
     "open_under",
+    "person_of",
+    "principal_of_key",
+    "principal_of_prefix",
     "principal_of_token",
     "proof_of_device",
     "seal_under",
+    "signed_key_token",
 ]

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
 from django.http import HttpRequest
@@ -19,8 +19,12 @@ from rest_framework_simplejwt.tokens import AccessToken, Token
 from accounts.auth._callers import user_of_session
 from accounts.constants import ACCESS_LIFETIME
 from accounts.models import Session, User
-from core.exceptions import AuthenticationFailedError
+from core.exceptions import AuthenticationFailedError, PermissionDeniedError
+from core.permissions import is_machine
 from core.protection.principals import Principal
+
+if TYPE_CHECKING:
+    from accounts.auth._keys import Machine
 
 SESSION_CLAIM = "sid"
 # Whose quotas hold. It opens no door: permissions are asked of the database.
@@ -39,10 +43,26 @@ class TokenPair:
 
 
 def current_user(request: Request) -> User:
-    """Return the signed-in user, for views that let nobody else in."""
+    """Return the signed-in user, for views that let nobody else in.
+
+    :raises PermissionDeniedError: for a machine.
+    """
+    if is_machine(request.user):
+        raise PermissionDeniedError("This is for people; an API key is nobody.")
     if not isinstance(request.user, User):
         raise TypeError("The view admits anonymous callers; it has no current user.")
     return request.user
+
+
+def person_of(request: Request) -> User | None:
+    """Return the signed-in user; None for a machine, and for nobody."""
+    return request.user if isinstance(request.user, User) else None
+
+
+def actor_id_of(request: Request) -> UUID:
+    """Return who acts: the id of a user, or of the API key that a machine has."""
+    user = cast("User | Machine", request.user)
+    return user.pk
 
 
 def current_session_id(request: Request) -> UUID | None:

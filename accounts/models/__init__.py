@@ -1,12 +1,15 @@
 from accounts.models._activity import ActivityEntry, ActivityQuerySet
 from accounts.models._ceremonies import Ceremony, CeremonyQuerySet
 from accounts.models._factors import Identity, Passkey, RecoveryCode, TotpDevice
+from accounts.models._keys import ApiKey, ApiKeyQuerySet
 from accounts.models._sessions import RefreshToken, Session, SessionQuerySet
 from accounts.models._users import User, UserManager, UserQuerySet
 
 __all__ = [
     "ActivityEntry",
     "ActivityQuerySet",
+    "ApiKey",
+    "ApiKeyQuerySet",
     "Ceremony",
     "CeremonyQuerySet",
     "Identity",

@@ -4,6 +4,13 @@ from accounts.services._activity import (
     remove_outdated_activity,
 )
 from accounts.services._ceremonies import forget_ceremonies
+from accounts.services._keys import (
+    IssuedKey,
+    change_api_key,
+    create_api_key,
+    revoke_api_key,
+    rotate_api_key,
+)
 from accounts.services._passkeys import (
     passkey_registration_options,
     passkey_sign_in_options,
@@ -25,11 +32,14 @@ from accounts.services._totp import (
 )
 
 __all__ = [
+    "IssuedKey",
     "SignedIn",
     "assign_roles",
     "begin_totp",
+    "change_api_key",
     "complete_sign_in",
     "confirm_totp",
+    "create_api_key",
     "create_user",
     "end_session",
     "end_sessions",
@@ -46,6 +56,8 @@ __all__ = [
     "remove_totp",
     "rename_passkey",
     "renew_recovery_codes",
+    "revoke_api_key",
+    "rotate_api_key",
     "sign_in",
     "spend_code",
     "start_session",

@@ -1,5 +1,6 @@
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.auth.ApiKeyAuthentication",
         "accounts.auth.JWTAuthentication",
     ],
     # A view that forgets its permission lets nobody in.

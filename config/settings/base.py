@@ -157,6 +157,11 @@ EMAIL_USE_TLS = env_bool("EMAIL_USE_TLS", default=False)
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env_str("DEFAULT_FROM_EMAIL", "Shopwright <shop@example.com>")
 
+# Keys for machines begin with sw_live_ or sw_test_; a shop takes one sort only.
+API_KEY_MODE = env_choice("API_KEY_MODE", "test", choices={"live", "test"})
+# What a process has read about a key holds so long, a revocation takes no longer.
+API_KEY_MEMORY_SECONDS = 3.0
+
 CORS_ALLOWED_ORIGINS = env_list("CORS_ALLOWED_ORIGINS")
 CORS_URLS_REGEX = r"^/api/"
 CORS_ALLOW_HEADERS = _cors.REQUEST_HEADERS
@@ -171,7 +176,10 @@ RATE_LIMIT_MODE = env_choice("RATE_LIMIT_MODE", "enforce", choices=_MODES)
 LOAD_SHEDDING_MODE = env_choice("LOAD_SHEDDING_MODE", "enforce", choices=_MODES)
 BREAKER_MODE = env_choice("BREAKER_MODE", "enforce", choices=_MODES)
 DEADLINE_MODE = env_choice("DEADLINE_MODE", "enforce", choices=_MODES)
-RATE_LIMIT_PRINCIPALS = ["accounts.auth.principal_of_token"]
+RATE_LIMIT_PRINCIPALS = [
+    "accounts.auth.principal_of_key",
+    "accounts.auth.principal_of_token",
+]
 RATE_LIMIT_ATTEMPT = "accounts.auth.attempt_of"
 # Each process reads policies, blocks and switches anew this often, in its own thread.
 PROTECTION_REFRESH_SECONDS = 2.0

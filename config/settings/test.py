@@ -29,6 +29,8 @@ RATE_LIMIT_MODE = "off"
 LOAD_SHEDDING_MODE = "off"
 # One test's broken provider must not shut the next one's.
 BREAKER_MODE = "off"
+# A revoked key is refused by the very next request.
+API_KEY_MEMORY_SECONDS = 0
 # No thread beside the tests: what is written holds for the next request.
 PROTECTION_REFRESH_SECONDS = 0
 # What a test changes holds for its next request; those about the memory turn it on.

@@ -32,6 +32,12 @@ def only(*roles):
 
 
 MATRIX = {
+    "GET /api/v1/api-keys": only(),
+    "POST /api/v1/api-keys": only(),
+    "GET /api/v1/api-keys/{id}": only(),
+    "PATCH /api/v1/api-keys/{id}": only(),
+    "POST /api/v1/api-keys/{id}/revoke": only(),
+    "POST /api/v1/api-keys/{id}/rotate": only(),
     "GET /api/v1/attributes": EVERYONE,
     "POST /api/v1/attributes": only("catalog_manager"),
     "DELETE /api/v1/attributes/{key}": only("catalog_manager"),
