@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 
 # Forgetting the variable must not open a shop that has the published key.
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
-app = Celery("shopwright")
+app = Celery("shopwright", task_cls="core.protection.timed_task:TimedTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 

@@ -15,9 +15,12 @@ from config.env import env_int, env_str
 
 QUEUES = "critical,default,bulk"
 SIMULATOR = "orders.payments.simulator"
+LONGEST_STATEMENT_MS = "30000"
 
 
 def web(host: str, port: int) -> list[str]:
+    # Requests cancel what they wait for too long; this ends what a dead process left.
+    os.environ.setdefault("STATEMENT_TIMEOUT_MS", LONGEST_STATEMENT_MS)
     threads = env_int("WEB_THREADS", 8, minimum=1)
     return [
         *_granian("wsgi", "config.wsgi:application", host, port),

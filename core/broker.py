@@ -1,12 +1,15 @@
 """Tell the workers that there is work. What must not be lost is a row, never a message."""
 
+from math import ceil
 from threading import Event, Lock, Thread
-from time import monotonic, sleep
+from time import monotonic, sleep, time
 from typing import Any
 
 import structlog
 from celery import current_app
 from kombu.exceptions import KombuError, OperationalError
+
+from core.protection.timed_task import DEADLINE_HEADER
 
 logger = structlog.get_logger(__name__)
 
@@ -15,6 +18,12 @@ logger = structlog.get_logger(__name__)
 PAUSE_SECONDS = 5.0
 # Nudges that come faster than this are one.
 NUDGE_SECONDS = 0.05
+
+
+# An unacknowledged message comes again after this, and the sweeps have done the rest.
+WORTH_SECONDS = 3600.0
+# Between a task's being asked to stop and its process's being killed.
+KILL_SECONDS = 30
 
 
 class _Pause:
@@ -34,12 +43,34 @@ class _Pause:
 pause = _Pause()
 
 
-def enqueue(task: str, /, *, expires: float | None = None, **arguments: Any) -> bool:
-    """Hand a task to the broker by name; fails open and says whether it was taken."""
+def enqueue(
+    task: str,
+    /,
+    *,
+    expires: float | None = None,
+    seconds: float = WORTH_SECONDS,
+    **arguments: Any,
+) -> bool:
+    """Hand a task to the broker by name; fails open and says whether it was taken.
+
+    So many ``seconds`` from now, wherever it has got by then, it is not begun any more,
+    and if it runs it is asked to stop; soon after, its statements are ended.
+    """
     if pause.is_on():
         return False
+    limits: dict[str, Any] = {}
+    if seconds < WORTH_SECONDS:
+        soft = max(1, ceil(seconds))
+        limits = {"soft_time_limit": soft, "time_limit": soft + KILL_SECONDS}
     try:
-        current_app.send_task(task, kwargs=arguments, expires=expires, retry=False)
+        current_app.send_task(
+            task,
+            kwargs=arguments,
+            expires=expires,
+            retry=False,
+            headers={DEADLINE_HEADER: time() + seconds},
+            **limits,
+        )
     except (OperationalError, KombuError, OSError) as error:
         pause.start()
         logger.warning("broker_unreachable", task=task, error=str(error))

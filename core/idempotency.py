@@ -23,6 +23,7 @@ from rest_framework.request import Request
 from core.errors import DomainError, ErrorKind
 from core.models import IdempotencyRecord
 from core.prepared import prepared_cursor
+from core.protection.deadlines import tidying_up
 from core.request_ids import current_request_id
 from core.rows import insert
 
@@ -213,15 +214,18 @@ def _run_phased(
     try:
         response = _finished(handler())
     except BaseException:
-        mine.update(claimed_until=now)
+        with tidying_up():
+            mine.update(claimed_until=now)
         raise
-    if is_final(response):
-        _complete(claim, response)
-    elif response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        # Part of the effect may stand: the key stays bound to this request.
-        mine.update(claimed_until=now)
-    else:
-        mine.delete()
+    # Else whoever repeats a request that took too long would wait for the lease to end.
+    with tidying_up():
+        if is_final(response):
+            _complete(claim, response)
+        elif response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            # Part of the effect may stand: the key stays bound to this request.
+            mine.update(claimed_until=now)
+        else:
+            mine.delete()
     return response
 
 

@@ -8,13 +8,18 @@ PREPARED_AFTER = 4
 
 
 def database(
-    url: str, *, pool_size: int, lock_timeout_ms: int, prepares: bool
+    url: str,
+    *,
+    pool_size: int,
+    lock_timeout_ms: int,
+    statement_timeout_ms: int,
+    prepares: bool,
 ) -> dict[str, Any]:
     """Turn ``postgresql://user:password@host:port/name?option=…`` into settings.
 
     A unix socket stands where libpq puts it: ``postgresql://user@/name?host=/path``.
-    ``prepares`` concerns the statements of ``core.prepared``. Without it and without a
-    lock timeout nothing is asked of the server when connecting, as PgBouncer wants it.
+    ``prepares`` concerns the statements of ``core.prepared``. Without it and without
+    timeouts nothing is asked of the server when connecting, as PgBouncer wants it.
     """
     parts = urlsplit(url)
     name = unquote(parts.path.lstrip("/"))
@@ -28,13 +33,17 @@ def database(
     asked = [options.pop("options", "")]
     if lock_timeout_ms:
         asked.insert(0, f"-c lock_timeout={lock_timeout_ms}")
+    if statement_timeout_ms:
+        asked.insert(0, f"-c statement_timeout={statement_timeout_ms}")
     if prepares:
         # Planned once is the point; PostgreSQL would guess that planning again pays.
         asked.insert(0, "-c plan_cache_mode=force_generic_plan")
+    # The shortest that psycopg knows.
+    options.setdefault("connect_timeout", 2)
     if any(asked):
         options["options"] = " ".join(filter(None, asked))
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "core.postgresql",
         "NAME": name,
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),

@@ -91,12 +91,14 @@ DATABASE_URL = env_str("DATABASE_URL") or embedded.database_url(VAR_DIR)
 REDIS_URL = env_str("REDIS_URL") or embedded.redis_url(VAR_DIR)
 DATABASE_POOL_SIZE = env_int("DATABASE_POOL_SIZE", 16, minimum=1)
 DATABASE_PREPARES = env_bool("DATABASE_PREPARES", default=True)
-LOCK_TIMEOUT_MS = env_int("LOCK_TIMEOUT_MS", 5000, minimum=0)
+LOCK_TIMEOUT_MS = env_int("LOCK_TIMEOUT_MS", 3000, minimum=0)
+STATEMENT_TIMEOUT_MS = env_int("STATEMENT_TIMEOUT_MS", 0, minimum=0)
 DATABASES = {
     "default": database(
         DATABASE_URL,
         pool_size=DATABASE_POOL_SIZE,
         lock_timeout_ms=LOCK_TIMEOUT_MS,
+        statement_timeout_ms=STATEMENT_TIMEOUT_MS,
         prepares=DATABASE_PREPARES,
     )
 }

@@ -51,6 +51,11 @@ _FAMILIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "Requests that took longer than they may, or would have been stopped.",
         ("enforced",),
     ),
+    "task": (
+        "deadline_dropped_tasks",
+        "Messages whose deadline had passed before a worker came to them.",
+        ("task",),
+    ),
     "statement": (
         "deadline_statements",
         "Statements refused, canceled or cut off because their time was up.",

@@ -24,7 +24,7 @@ __all__ = [
     "read_timeout",
     "remaining",
     "require_time",
-    "statement_end",
+    "statement_seconds",
     "tidying_up",
     "within",
 ]
@@ -118,12 +118,12 @@ def require_time() -> None:
         raise DeadlineExceededError
 
 
-def statement_end() -> float | None:
-    """Return the instant at which a statement that begins now is to be canceled."""
+def statement_seconds() -> float | None:
+    """Return how long a statement may take that begins now; below 0, it comes too late."""
     own = _current.get()
     if own is None:
         return None
-    return min(own.at, time.monotonic() + own.statement_seconds)
+    return min(own.at - time.monotonic(), own.statement_seconds)
 
 
 def read_timeout(text: str | None) -> float | None:

@@ -1,11 +1,16 @@
-"""An event and its handlers, for tests whose processes must know them too."""
+"""An event, its handlers and a task, for tests whose processes must know them too."""
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
 
 from core.events import Delivered, Event, subscribe
 from core.models import AuditEntry
+from core.protection.deadlines import remaining
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +33,15 @@ def note_light(delivered: Delivered) -> None:
         after={"brightness": delivered.payload["brightness"]},
     )
     time.sleep(delivered.payload["seconds"])
+
+
+@shared_task
+def note_time_left(*, sleeps: float = 0, **_: Any) -> None:
+    with suppress(SoftTimeLimitExceeded):
+        time.sleep(sleeps)
+    AuditEntry.objects.create(
+        subject_type="lamp",
+        subject_id="deadline",
+        action="timed",
+        after={"seconds": remaining()},
+    )

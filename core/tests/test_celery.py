@@ -142,3 +142,25 @@ def test_a_nudge_does_not_wait_for_a_broker_that_hangs(monkeypatch):
         broker.Nudge("core.tasks.relay_outbox")()
 
         assert monotonic() - start < 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_a_task_carries_its_deadline_through_the_broker():
+    task = f"{LAMPS}.note_time_left"
+    broker.enqueue(task, seconds=-1)
+    broker.enqueue(task)
+    broker.enqueue(task, seconds=60)
+
+    with worker("--concurrency", "1", include=LAMPS):
+        wait_until(lambda: AuditEntry.objects.count() == 2)
+        broker.enqueue(task, seconds=9, sleeps=110)
+        wait_until(lambda: AuditEntry.objects.count() == 3)
+
+    entries = AuditEntry.objects.order_by("id")
+    free, bound, stopped = (entry.after["seconds"] for entry in entries)
+    # The soft limit of 90 s, or what was left of the message's 60 s; 10 s of grace.
+    assert 95 < free <= 100
+    assert 20 < bound <= 70
+    # Asked to stop, it has its grace to write that down.
+    assert 0 < stopped <= 10

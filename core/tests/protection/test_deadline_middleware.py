@@ -1,16 +1,22 @@
 import time
+from threading import Thread
 
 import pytest
+from django.contrib.auth.models import Group
+from django.db import connection
+from django.db.transaction import atomic
 from django.http import JsonResponse
 from django.test import RequestFactory
 from django.urls import path
 from rest_framework.response import Response
 from rest_framework.test import APIClient
 
+from core.models import IdempotencyRecord
 from core.permissions import Anyone
 from core.protection import deadlines
 from core.protection.counters import counters, totals
 from core.protection.middleware import DeadlineMiddleware
+from core.tests.processes import wait_until
 from core.views import ApiView
 
 
@@ -18,7 +24,8 @@ class Plain(ApiView):
     permission_classes = [Anyone]
 
     def get(self, request):
-        return Response({"left": deadlines.remaining(), "statement": statement()})
+        statement = deadlines.statement_seconds()
+        return Response({"left": deadlines.remaining(), "statement": statement})
 
 
 class Long(Plain):
@@ -30,9 +37,22 @@ class Short(Plain):
     request_seconds = 1.0
 
 
-def statement():
-    end = deadlines.statement_end()
-    return None if end is None else end - time.monotonic()
+class Slow(ApiView):
+    permission_classes = [Anyone]
+
+    def get(self, request):
+        return Response({"slept": sleep_in_postgresql(30)})
+
+    @atomic
+    def post(self, request):
+        Group.objects.create(name="made too late")
+        return Response({"slept": sleep_in_postgresql(30)})
+
+
+def sleep_in_postgresql(seconds):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 'slow view' FROM pg_sleep(%s)", [seconds])
+        return cursor.fetchone()
 
 
 def function(request):
@@ -43,6 +63,7 @@ urlpatterns = [
     path("api/t/plain", Plain.as_view()),
     path("api/t/long", Long.as_view()),
     path("api/t/short", Short.as_view()),
+    path("api/t/slow", Slow.as_view()),
     path("function", function),
 ]
 pytestmark = pytest.mark.urls(__name__)
@@ -131,3 +152,70 @@ def test_late_requests_are_counted(settings, mode):
     waiting_first(0.06)(request)
 
     assert totals()[name] == before + 1
+
+
+def active_sleeps():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE state = 'active'"
+            " AND query LIKE %s AND pid <> pg_backend_pid()",
+            ["%'slow view'%"],
+        )
+        return cursor.fetchone()[0]
+
+
+def watch(url, answers):
+    """Ask in a thread, with a connection to PostgreSQL of its own."""
+
+    def ask():
+        answers.append(APIClient().get(url, headers={"Request-Timeout": "1.5"}))
+        connection.close()
+
+    thread = Thread(target=ask)
+    thread.start()
+    return thread
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_query_of_a_late_request_is_canceled_in_postgresql_and_answered_504():
+    answers = []
+    thread = watch("/api/t/slow", answers)
+    wait_until(active_sleeps)
+
+    thread.join()
+
+    assert active_sleeps() == 0
+    (response,) = answers
+    assert (response.status_code, response.json()["code"]) == (504, "deadline_exceeded")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_write_that_is_too_late_leaves_nothing(api):
+    headers = {"Request-Timeout": "0.5", "Idempotency-Key": "late-1"}
+
+    response = api.post("/api/t/slow", {}, format="json", headers=headers)
+
+    assert (response.status_code, response.json()["code"]) == (504, "deadline_exceeded")
+    assert not Group.objects.filter(name="made too late").exists()
+    assert not IdempotencyRecord.objects.exists()
+
+
+def test_a_statement_ends_at_its_rung_though_the_request_has_time(api, db, monkeypatch):
+    monkeypatch.setattr(Slow, "statement_seconds", 0.2, raising=False)
+
+    response = api.get("/api/t/slow")
+
+    assert (response.status_code, response.json()["code"]) == (504, "deadline_exceeded")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_key_is_free_again_after_a_late_phased_request(api, monkeypatch):
+    monkeypatch.setattr(Slow, "idempotency_phased", {"post"})
+    headers = {"Request-Timeout": "0.5", "Idempotency-Key": "late-2"}
+
+    codes = [
+        api.post("/api/t/slow", {}, format="json", headers=headers).json()["code"]
+        for _ in range(2)
+    ]
+
+    assert codes == ["deadline_exceeded", "deadline_exceeded"]

@@ -1,0 +1,1 @@
+"""Django's PostgreSQL backend, on connections that know how long they may wait."""
