@@ -1,8 +1,9 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
 import pytest
+import redis
 from django.apps import apps
 from django.contrib.auth.models import Group
 from django.db import connection
@@ -11,6 +12,8 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from accounts.tests.factories import make_tokens
 from core.bytes_store import raise_generation
+from core.protection import breaker as protection_breaker
+from core.protection.line import Line
 
 SEED_ROLES = "accounts.migrations.0002_seed_roles"
 TRUNCATE_TRIGGERS = r"""
@@ -80,3 +83,18 @@ def bytes_cache(settings: Any) -> None:
     """Turn on the cache of public answers, which tests that roll back go without."""
     settings.BYTES_CACHE = True
     raise_generation("catalog")
+
+
+@pytest.fixture
+def breakers_on(settings: Any, monkeypatch: Any) -> Iterator[None]:
+    """Turn on the circuit breakers, which other tests go without, with none open."""
+    settings.BREAKER_MODE = "enforce"
+    # A machine that is busy with other tests is no lost Valkey.
+    monkeypatch.setattr(protection_breaker, "line", Line(patience_seconds=10))
+    protection_breaker.breakers.clear()
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        yield
+        protection_breaker.breakers.clear()
+        prefix = settings.CACHES["default"]["KEY_PREFIX"]
+        for key in client.scan_iter(f"{prefix}:breaker:*"):
+            client.delete(key)

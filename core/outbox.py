@@ -18,6 +18,7 @@ from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 
 from core.broker import enqueue
 from core.events import Delivered, Subscription, subscriptions_of
+from core.exceptions import CircuitOpenError
 from core.models import OutboxDelivery, OutboxEvent
 
 logger = structlog.get_logger(__name__)
@@ -113,13 +114,17 @@ def deliver(delivery_id: UUID, *, now: datetime) -> bool:
 
     The handler's writes and the mark "delivered" are one transaction. A failure costs an
     attempt and waits longer each time; after ``MAX_ATTEMPTS`` the delivery is dead, and
-    later ones of its aggregate go on. Returns whether the handler was run to its end.
+    later ones of its aggregate go on. What a circuit breaker refused was no attempt: it
+    waits as long as the breaker says. Returns whether the handler was run to its end.
     """
     attempt = _begin_attempt(delivery_id, now=now)
     if attempt is None:
         return False
     try:
         return _run(attempt, now=now)
+    except CircuitOpenError as refusal:
+        _postpone(attempt, refusal, now=now)
+        return False
     except Exception as error:
         logger.exception(
             "event_handler_failed",
@@ -200,6 +205,18 @@ def _record_failure(attempt: _Attempt, error: Exception, *, now: datetime) -> No
     delivery.last_error = reason
     delivery.next_attempt_at = now + retry_delay(attempt.number)
     delivery.save(update_fields=["last_error", "next_attempt_at"])
+
+
+@transaction.atomic
+def _postpone(attempt: _Attempt, refusal: CircuitOpenError, *, now: datetime) -> None:
+    wait = timedelta(seconds=refusal.retry_after or 1)
+    # Spread, so that not all that has gathered comes back at one moment.
+    wait *= random.uniform(1, 1.5)  # noqa: S311 -- spreads load, guards nothing
+    OutboxDelivery.objects.filter(attempt.still_held()).update(
+        attempts=attempt.number - 1,
+        next_attempt_at=now + wait,
+        last_error=refusal.detail,
+    )
 
 
 def _bury(delivery: OutboxDelivery, reason: str) -> None:

@@ -31,6 +31,7 @@ from core.protection.judging import (
     Judge,
     is_failing_status,
     is_failure,
+    is_mail_failure,
 )
 from core.protection.keeper import keeper
 from core.protection.line import line
@@ -50,6 +51,7 @@ __all__ = [
     "get_breaker",
     "is_failing_status",
     "is_failure",
+    "is_mail_failure",
 ]
 
 

@@ -1,5 +1,6 @@
 """When a dependency counts as out: what is a failure, and how many are too many."""
 
+import smtplib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +8,9 @@ from http import HTTPStatus
 
 from core.errors import DomainError, ErrorKind
 
+# From here on a mail server's answer means: not this message, however often.
+_PERMANENT = 500
+_CLOSING = 421
 # 4xx say that our request was wrong, but for these: late, too early, too much.
 _FAILING_4XX = frozenset(
     {
@@ -40,6 +44,20 @@ def is_failure(error: BaseException) -> bool | None:
     if isinstance(error, DomainError):
         return None if error.kind is ErrorKind.DEADLINE_EXCEEDED else True
     return True if isinstance(error, Exception) else None
+
+
+def is_mail_failure(error: BaseException) -> bool | None:
+    """Tell a mail server that is out from one that refuses this message or this address."""
+    if isinstance(error, smtplib.SMTPAuthenticationError):
+        return True
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        # Of one mailbox, and 4xx is what greylisting says; 421 is the server itself.
+        return any(code == _CLOSING for code, _ in error.recipients.values())
+    if isinstance(error, smtplib.SMTPResponseException):
+        return error.smtp_code < _PERMANENT
+    if isinstance(error, OSError):
+        return True
+    return False if isinstance(error, Exception) else None
 
 
 def is_failing_status(status: int) -> bool:

@@ -6,6 +6,8 @@ from django.db.models.functions import Coalesce
 
 from accounts import selectors as accounts_selectors
 from accounts.selectors import Contact
+from core.exceptions import CircuitOpenError
+from core.protection.breaker import get_breaker, is_mail_failure
 from notifications.constants import KINDS
 from notifications.models import Delivery
 from notifications.services._composing import compose_mail
@@ -32,9 +34,14 @@ def send_delivery(*, delivery_id: UUID, now: datetime) -> None:
         _give_up(delivery, "Nobody to write to: the subject or its address is gone.")
         return
     try:
-        compose_mail(
+        mail = compose_mail(
             kind=kind, contact=contact, subject=subject, message_id=delivery.message_id
-        ).send()
+        )
+        with get_breaker("mail.send", judge=is_mail_failure).calling():
+            mail.send()
+    except CircuitOpenError:
+        # Not tried, so nothing to note: the outbox brings it back without counting.
+        raise
     except Exception as error:
         _note_failure(delivery, error)
         raise

@@ -12,6 +12,7 @@ from accounts.tests.factories import make_user
 from core import outbox
 from core.events import publish
 from core.models import OutboxDelivery
+from core.protection.breaker import State, get_breaker
 from core.tests.delivery import deliver_all
 from notifications import services
 from notifications.models import Delivery, Notification
@@ -129,3 +130,34 @@ def test_a_dead_mail_is_sent_when_it_is_retried_by_hand(order, smtp):
     assert len(smtp.messages) == 1
     assert Delivery.objects.get().state == "sent"
     assert sending().get().status == "delivered"
+
+
+def test_while_the_mail_server_is_out_mails_wait_without_losing_attempts(
+    order, smtp, breakers_on
+):
+    smtp.refusal = b"451 try later\r\n"
+    for _ in range(14):
+        place_order()
+    deliver_all(tolerate_failures=True)
+
+    # Ten failures opened the circuit; the others were not even tried.
+    assert smtp.connections == 10
+    assert sorted(Delivery.objects.values_list("attempts", flat=True)) == [
+        *([0] * 4),
+        *([1] * 10),
+    ]
+    waiting = sending().filter(attempts=0)
+    assert waiting.count() == 4
+    assert {(one.status, one.last_error) for one in waiting} == {
+        ("pending", "mail.send isn't asked for 5 s.")
+    }
+    now = timezone.now()
+    waits = [(one.next_attempt_at - now).total_seconds() for one in waiting]
+    assert all(4 < wait <= 7.5 for wait in waits)
+
+    smtp.refusal = b""
+    get_breaker("mail.send").move(State.CLOSED)
+    deliver_as_hours_pass()
+
+    assert len(smtp.messages) == 14
+    assert set(Delivery.objects.values_list("state", flat=True)) == {"sent"}

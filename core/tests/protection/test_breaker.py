@@ -1,7 +1,6 @@
 """The breakers of a process, which learn from each other through Valkey."""
 
 import pytest
-import redis
 
 from core.exceptions import CircuitOpenError
 from core.protection import breaker as breakers_module
@@ -19,18 +18,7 @@ class ProviderError(Exception):
     pass
 
 
-@pytest.fixture(autouse=True)
-def enforced(settings, monkeypatch):
-    settings.BREAKER_MODE = "enforce"
-    # A machine that is busy with other tests is no lost Valkey.
-    monkeypatch.setattr(breakers_module, "line", Line(patience_seconds=10))
-    breakers.clear()
-    with redis.Redis.from_url(settings.REDIS_URL) as client:
-        yield
-        breakers.clear()
-        prefix = settings.CACHES["default"]["KEY_PREFIX"]
-        for key in client.scan_iter(f"{prefix}:breaker:*"):
-            client.delete(key)
+pytestmark = pytest.mark.usefixtures("breakers_on")
 
 
 def fail(breaker, times=10):

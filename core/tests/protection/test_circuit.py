@@ -1,6 +1,7 @@
 """The circuit breaker by itself: no server, its own clock."""
 
 import asyncio
+import smtplib
 import threading
 import time
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from core.protection.judging import (
     Window,
     is_failing_status,
     is_failure,
+    is_mail_failure,
 )
 
 
@@ -205,6 +207,29 @@ def test_is_failure_takes_any_other_error_for_the_dependencys():
     assert is_failure(OSError()) is True
     assert is_failure(CircuitOpenError(dependency="x", retry_after=1)) is True
     assert is_failure(LateError()) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "is_failing"),
+    [
+        (ConnectionRefusedError(), True),
+        (TimeoutError(), True),
+        (smtplib.SMTPServerDisconnected("gone"), True),
+        (smtplib.SMTPConnectError(421, b"busy"), True),
+        (smtplib.SMTPAuthenticationError(535, b"who are you?"), True),
+        (smtplib.SMTPDataError(451, b"later"), True),
+        (smtplib.SMTPDataError(500, b"never"), False),
+        (smtplib.SMTPDataError(552, b"too large"), False),
+        (smtplib.SMTPSenderRefused(550, b"no", "shop@example.com"), False),
+        (smtplib.SMTPRecipientsRefused({"a@example.com": (550, b"unknown")}), False),
+        (smtplib.SMTPRecipientsRefused({"a@example.com": (450, b"greylisted")}), False),
+        (smtplib.SMTPRecipientsRefused({"a@example.com": (421, b"closing")}), True),
+        (ValueError("a header with a line break"), False),
+        (KeyboardInterrupt(), None),
+    ],
+)
+def test_a_mail_server_that_refuses_one_message_is_not_out(error, is_failing):
+    assert is_mail_failure(error) is is_failing
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from core.protection import breaker as breakers_module
 from core.protection import counters as counters_module
 from core.protection import gauges
-from core.protection.breaker import breakers, get_breaker, hand_in
+from core.protection.breaker import State, breakers, get_breaker, hand_in
 from core.protection.counters import (
     HISTORY_SECONDS,
     SLOT_SECONDS,
@@ -213,7 +213,7 @@ def test_breakers_hand_in_what_they_did(settings):
         "breaker_calls|mail.send|failed": 10,
         "breaker_changes|mail.send|open": 1,
     }
-    breaker.move("closed")
+    breaker.move(State.CLOSED)
 
 
 def test_an_idle_breaker_follows_its_control_all_the_same(settings):
@@ -223,4 +223,4 @@ def test_an_idle_breaker_follows_its_control_all_the_same(settings):
 
     hand_in()
 
-    assert breaker.state == "metrics_only"
+    assert breaker.state is State.METRICS_ONLY
