@@ -19,6 +19,7 @@ from core.health import PROBES
 from core.permissions import is_machine
 from core.problems import ProblemResponse, anticipated_error, as_problem
 from core.request_ids import accept_request_id, enter_request, leave_request
+from core.security_headers import add_security_headers
 
 API_PREFIX = "/api/"
 _log = structlog.get_logger("request")
@@ -42,6 +43,7 @@ class RequestMiddleware:
         try:
             response = as_problem(self._answer(request), request)
             response.headers["X-Request-ID"] = request_id
+            add_security_headers(response, request)
             if request.path_info.startswith(API_PREFIX):
                 response.headers["API-Version"] = settings.API_VERSION
             _log_request(request, response, time.perf_counter() - started)

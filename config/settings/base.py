@@ -12,7 +12,7 @@ from config.env import (
     env_secret,
     env_str,
 )
-from config.settings import _admin, _cors, _jwt, _openapi, _rest_framework
+from config.settings import _admin, _cors, _jwt, _openapi, _pages, _rest_framework
 from config.settings._celery import celery_settings
 from config.settings._databases import caches, database
 from core import logging as core_logging
@@ -80,6 +80,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "core.security_headers.csp_nonce",
             ]
         },
     }
@@ -164,10 +165,18 @@ API_KEY_MODE = env_choice("API_KEY_MODE", "test", choices={"live", "test"})
 # What a process has read about a key holds so long, a revocation takes no longer.
 API_KEY_MEMORY_SECONDS = 3.0
 
-CORS_ALLOWED_ORIGINS = env_list("CORS_ALLOWED_ORIGINS")
+CORS_ALLOWED_ORIGINS = _cors.exact_origins(env_list("CORS_ALLOWED_ORIGINS"))
+# The API knows no cookies, so no page of another origin may send any.
+CORS_ALLOW_CREDENTIALS = False
 CORS_URLS_REGEX = r"^/api/"
 CORS_ALLOW_HEADERS = _cors.REQUEST_HEADERS
 CORS_EXPOSE_HEADERS = _cors.RESPONSE_HEADERS
+WHITENOISE_ALLOW_ALL_ORIGINS = False
+PAGE_POLICIES = _pages.PAGE_POLICIES
+# Cookies are for the administration alone; production makes them __Host- ones.
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 DATA_UPLOAD_MAX_MEMORY_SIZE = env_int("MAX_BODY_BYTES", 1_048_576, minimum=1024)
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 IMPORT_MAX_BYTES = env_int("IMPORT_MAX_BYTES", 104_857_600, minimum=1024)
