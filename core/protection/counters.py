@@ -56,6 +56,11 @@ _FAMILIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "Messages whose deadline had passed before a worker came to them.",
         ("task",),
     ),
+    "retry": (
+        "retries",
+        "Retries that were made, or forgone for want of budget or time.",
+        ("dependency", "outcome"),
+    ),
     "statement": (
         "deadline_statements",
         "Statements refused, canceled or cut off because their time was up.",
