@@ -23,14 +23,17 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command, get_commands
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
 from honcho.manager import Manager
 from honcho.printer import Printer
 
+from accounts.auth import machine_of
 from catalog.models import Product
 from config import connections, demo, processes
 from config.embedded import EmbeddedError, command_line, require_free_port
 from config.embedded.processes import die_with_parent, end_all, marked
 from core import key_proofs
+from core.exceptions import AuthenticationFailedError
 
 if TYPE_CHECKING:
     from django.db.backends.postgresql.base import DatabaseWrapper
@@ -210,6 +213,8 @@ class Announcer(Printer):  # type: ignore[misc]  # honcho has no types
         super().__init__(output)
         self._addresses = addresses
         self._demo_emails = _demo_emails()
+        self._demo_key = demo_key()
+        _close_pool()
         self._waiter: threading.Thread | None = None
         self.is_ending: Callable[[], bool] = lambda: False
 
@@ -228,11 +233,11 @@ class Announcer(Printer):  # type: ignore[misc]  # honcho has no types
             time.sleep(0.1)
         if self.is_ending():
             return
-        self.output.write(notice(self._addresses, self._demo_emails))
+        self.output.write(notice(self._addresses, self._demo_emails, self._demo_key))
         self.output.flush()
 
 
-def notice(addresses: Addresses, emails: list[str]) -> str:
+def notice(addresses: Addresses, emails: list[str], api_key: str = "") -> str:
     lines = [
         "",
         "The shop is open.",
@@ -245,10 +250,13 @@ def notice(addresses: Addresses, emails: list[str]) -> str:
     if emails:
         lines += ["", f"Demo logins, each with the password {demo.PASSWORD}:"]
         lines += [f"  {email:<24}{demo.ACCOUNTS[email]}" for email in emails]
+    if api_key:
+        lines += ["", "Demo API key, which reads orders and stock:", f"  {api_key}"]
+    lines += ["", "Try:", f"  curl '{addresses.url}/api/v1/products?limit=3'"]
+    if api_key:
+        bearer = f"-H 'Authorization: Bearer {api_key}'"
+        lines += [f"  curl {bearer} '{addresses.url}/api/v1/stock?limit=3'"]
     lines += [
-        "",
-        "Try:",
-        f"  curl '{addresses.url}/api/v1/products?limit=3'",
         "",
         "Ctrl-C stops everything.",
         "",
@@ -260,8 +268,17 @@ def notice(addresses: Addresses, emails: list[str]) -> str:
 def _demo_emails() -> list[str]:
     people = get_user_model().objects.filter(email__in=demo.ACCOUNTS)
     known = set(people.values_list("email", flat=True))
-    _close_pool()
     return [email for email in demo.ACCOUNTS if email in known]
+
+
+def demo_key() -> str:
+    """Return the demo's API key if the shop would let it in."""
+    token = demo.api_key()
+    try:
+        machine_of(token, now=timezone.now())
+    except AuthenticationFailedError:
+        return ""
+    return token.text
 
 
 def _answers(url: str) -> bool:

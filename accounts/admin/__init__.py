@@ -1,4 +1,5 @@
 from accounts.admin._activity import ActivityEntryAdmin
+from accounts.admin._keys import ApiKeyAdmin
 from accounts.admin._users import RoleAdmin, UserAdmin
 
-__all__ = ["ActivityEntryAdmin", "RoleAdmin", "UserAdmin"]
+__all__ = ["ActivityEntryAdmin", "ApiKeyAdmin", "RoleAdmin", "UserAdmin"]

@@ -6,6 +6,7 @@ from accounts.auth._keys import (
     ApiKeyAuthentication,
     Machine,
     key_memory,
+    machine_of,
     principal_of_key,
     principal_of_prefix,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "hash_secret",
     "issue_access_token",
     "key_memory",
+    "machine_of",
     "new_key_token",
     "new_secret",
     "open_under",

@@ -7,8 +7,10 @@ from random import Random
 from django.contrib.auth.models import Group
 from django.db import connection, transaction
 
+from accounts.constants import API_KEY_LONGEST_LIFETIME
 from accounts.models import User
-from config.demo import ACCOUNTS, PASSWORD
+from accounts.services import create_api_key
+from config.demo import ACCOUNTS, KEY_NAME, KEY_SCOPES, PASSWORD, api_key
 from config.demo.goods import seed_goods, sell_out
 from config.demo.history import seed_orders
 from orders.models import ShippingOption, ShippingRate
@@ -47,6 +49,7 @@ def open_demo_shop(*, now: datetime) -> Summary:
     """Fill an empty database. The same ``now`` gives the same shop, but for its ids."""
     random = Random(SEED)  # noqa: S311 -- deterministic on purpose, guards nothing
     _staff()
+    _machine(now)
     people = _customers(now)
     _shipping()
     variants = seed_goods(random=random, now=now - timedelta(days=90))
@@ -72,6 +75,17 @@ def _staff() -> None:
             is_superuser=role == "admin",
         )
         user.groups.add(Group.objects.get(name=role))
+
+
+def _machine(now: datetime) -> None:
+    create_api_key(
+        name=KEY_NAME,
+        scopes=KEY_SCOPES,
+        actor=User.objects.get(is_superuser=True, email__in=ACCOUNTS),
+        now=now,
+        expires_at=now + API_KEY_LONGEST_LIFETIME,
+        token=api_key(),
+    )
 
 
 def _customers(now: datetime) -> list[User]:

@@ -69,6 +69,8 @@ NAVIGATION = [
         "items": [
             _entry("People", "group", "accounts", "user"),
             _entry("Roles", "badge", "auth", "group"),
+            _entry("API keys", "vpn_key", "accounts", "apikey"),
+            _entry("Activity", "manage_history", "accounts", "activityentry"),
         ],
     },
     {

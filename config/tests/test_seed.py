@@ -5,10 +5,13 @@ from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.urls import resolve
+from django.utils import timezone
+from rest_framework.test import APIClient
 
 from catalog.models import Category, Price, Product, ProductCard, Variant
 from config.demo.pictures import SHAPES, product_svg
 from config.demo.shop import open_demo_shop
+from config.running import demo_key
 from inventory.models import Stock, Warehouse
 from orders.models import Order, OrderLine
 
@@ -34,6 +37,25 @@ def test_seed_opens_a_shop_that_looks_like_one_and_adds_up(db):
     url = Product.objects.get(slug="stoneware-mug").images.get(position=0).url
     with default_storage.open(url.removeprefix("/media/")) as picture:
         assert picture.read().startswith(b"<svg")
+
+
+def test_the_demos_key_opens_what_the_notice_says(db):
+    open_demo_shop(now=timezone.now())
+    key = demo_key()
+    api = APIClient(headers={"Authorization": f"Bearer {key}"})
+
+    assert key.startswith("sw_test_")
+    for path in ("stock?limit=3", "orders?limit=3", "warehouses"):
+        assert api.get(f"/api/v1/{path}").status_code == 200
+    assert api.get("/api/v1/api-keys").status_code == 403
+
+
+def test_a_key_that_the_shop_would_refuse_is_not_shown(db, settings):
+    assert demo_key() == ""
+
+    open_demo_shop(now=timezone.now())
+    settings.API_KEY_MODE = "live"
+    assert demo_key() == ""
 
 
 def contents():

@@ -267,3 +267,14 @@ def test_notice_names_only_people_who_exist():
     assert "http://localhost:8000/api/v1/" in said
     assert "  admin@example.com       admin\n" in said
     assert "support@example.com" not in said
+    assert "API key" not in said
+
+
+def test_notice_shows_the_demos_key_and_a_call_with_it():
+    said = notice(Addresses("0.0.0.0", 8000), [], "sw_test_x_y")  # noqa: S104 -- only shown
+
+    assert "  sw_test_x_y\n" in said
+    assert (
+        "  curl -H 'Authorization: Bearer sw_test_x_y' "
+        "'http://localhost:8000/api/v1/stock?limit=3'\n"
+    ) in said
