@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group
 from django.db import connection
 from rest_framework.test import APIClient
 
+from accounts.auth import key_ring
 from accounts.models import User
 from accounts.tests.factories import make_tokens
 from core.bytes_store import raise_generation
@@ -29,6 +30,12 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
         cursor.execute(TRUNCATE_TRIGGERS)
         for (statement,) in cursor.fetchall():
             cursor.execute(statement)
+
+
+@pytest.fixture(autouse=True)
+def own_signing_keys() -> None:
+    """Forget the keys of the test before, which went with its database."""
+    key_ring.forget()
 
 
 @pytest.fixture

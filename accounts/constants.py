@@ -95,6 +95,10 @@ REFRESH_IDLE = timedelta(days=7)
 # Two requests of one client may refresh at once, or an answer get lost: for so long the
 # token that was just exchanged brings the same successor again.
 REFRESH_GRACE = timedelta(seconds=10)
+# How far the clocks of two nodes may be apart.
+CLOCK_LEEWAY = timedelta(seconds=5)
+# A new signing key waits for so long, until every node knows it.
+SIGNING_KEY_LEAD = timedelta(minutes=2)
 # "Last seen" is written no more often than this.
 SEEN_EVERY = timedelta(minutes=1)
 

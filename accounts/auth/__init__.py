@@ -13,7 +13,15 @@ from accounts.auth._keys import (
 from accounts.auth._passwords import Argon2Hasher
 from accounts.auth._roles import RoleBackend
 from accounts.auth._secrets import hash_secret, new_secret, open_under, seal_under
+from accounts.auth._signing_keys import (
+    Key,
+    KeyRing,
+    key_from,
+    key_ring,
+    new_key_secret,
+)
 from accounts.auth._tokens import (
+    AccessClaims,
     JWTAuthentication,
     TokenPair,
     actor_id_of,
@@ -26,10 +34,13 @@ from accounts.auth._tokens import (
 
 __all__ = [
     "DEVICE_HEADER",
+    "AccessClaims",
     "ApiKeyAuthentication",
     "Argon2Hasher",
     "Device",
     "JWTAuthentication",
+    "Key",
+    "KeyRing",
     "KeyToken",
     "Machine",
     "RoleBackend",
@@ -44,8 +55,11 @@ __all__ = [
     "forget_user",
     "hash_secret",
     "issue_access_token",
+    "key_from",
     "key_memory",
+    "key_ring",
     "machine_of",
+    "new_key_secret",
     "new_key_token",
     "new_secret",
     "open_under",

@@ -6,13 +6,14 @@ after that time at the latest, and at once on the node that did it.
 """
 
 import copy
-import time
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 from uuid import UUID
 
 from django.conf import settings
 
+from accounts.auth._signing_keys import key_ring
 from accounts.constants import SEEN_EVERY
 from accounts.models import Session, User
 
@@ -36,7 +37,7 @@ def user_of_session(session_id: UUID, *, now: datetime) -> User | None:
     with the next ones (see ``RoleBackend``).
     """
     caller = _callers.get(session_id)
-    if caller is None or caller.until <= time.monotonic():
+    if caller is None or caller.until <= monotonic():
         caller = _look_up(session_id, now=now)
     if caller is None or caller.expires_at <= now:
         return None
@@ -44,7 +45,9 @@ def user_of_session(session_id: UUID, *, now: datetime) -> User | None:
 
 
 def _look_up(session_id: UUID, *, now: datetime) -> _Caller | None:
-    asked_at = time.monotonic()
+    asked_at = monotonic()
+    # Here, where the database is asked anyway, a leaked key's end is heard of.
+    key_ring.refresh()
     session = (
         Session.objects.alive(now=now)
         .select_related("user")
@@ -71,7 +74,7 @@ def _look_up(session_id: UUID, *, now: datetime) -> _Caller | None:
 
 def _remember(session_id: UUID, caller: _Caller) -> None:
     if len(_callers) >= _MOST:
-        now = time.monotonic()
+        now = monotonic()
         for known, one in list(_callers.items()):
             if one.until <= now:
                 _callers.pop(known, None)

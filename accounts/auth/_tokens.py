@@ -1,23 +1,20 @@
-"""Access tokens: what they say, and who is calling with one."""
+"""Who is calling with an access token."""
 
-import time
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
+from django.db import DatabaseError
 from django.http import HttpRequest
 from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.request import Request
-from rest_framework_simplejwt.authentication import (
-    JWTAuthentication as SimpleJWTAuthentication,
-)
-from rest_framework_simplejwt.exceptions import AuthenticationFailed, TokenError
-from rest_framework_simplejwt.tokens import AccessToken, Token
+from rest_framework_simplejwt.exceptions import TokenError
 
 from accounts.auth._callers import user_of_session
-from accounts.constants import ACCESS_LIFETIME
+from accounts.auth._jwt import read_token, write_token
+from accounts.auth._signing_keys import Key
 from accounts.models import Session, User
 from core.exceptions import AuthenticationFailedError, PermissionDeniedError
 from core.permissions import is_machine
@@ -26,9 +23,8 @@ from core.protection.principals import Principal
 if TYPE_CHECKING:
     from accounts.auth._keys import Machine
 
-SESSION_CLAIM = "sid"
-# Whose quotas hold. It opens no door: permissions are asked of the database.
-STAFF_CLAIM = "staff"
+SCHEME = "bearer"
+# Ours are half as long; nobody is to fill the memory of checked ones with longer ones.
 _LONGEST_TOKEN = 1024
 
 
@@ -40,6 +36,16 @@ class TokenPair:
     refresh: str
     session_id: UUID
     device_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class AccessClaims:
+    """What a valid access token says; ``request.auth`` of who calls with one."""
+
+    user_id: UUID
+    session_id: UUID
+    # Whose quotas hold. It opens no door: permissions are asked of the database.
+    is_staff: bool
 
 
 def current_user(request: Request) -> User:
@@ -67,75 +73,73 @@ def actor_id_of(request: Request) -> UUID:
 
 def current_session_id(request: Request) -> UUID | None:
     """Return the session behind the request; None for whoever calls without one."""
-    token = request.auth
-    return UUID(token[SESSION_CLAIM]) if isinstance(token, AccessToken) else None
+    claims = request.auth
+    return claims.session_id if isinstance(claims, AccessClaims) else None
 
 
-def issue_access_token(session: Session, *, user: User, now: datetime) -> str:
-    token = AccessToken()
-    token["sub"] = str(user.pk)
-    token[SESSION_CLAIM] = str(session.pk)
-    token.set_iat(at_time=now)
-    token.set_exp(from_time=now, lifetime=ACCESS_LIFETIME)
+def issue_access_token(session: Session, *, user: User, key: Key, now: datetime) -> str:
+    claims: dict[str, str | bool] = {"sub": str(user.pk), "sid": str(session.pk)}
     if user.is_staff:
-        token[STAFF_CLAIM] = True
-    return str(token)
+        claims["staff"] = True
+    return write_token(claims, key=key, now=now)
 
 
 def principal_of_token(request: HttpRequest) -> Principal | None:
-    """Return whose valid access token the request bears, without asking the database."""
-    scheme, _, raw = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-    # Ours are a third as long; nobody is to fill the memory below with longer ones.
-    if scheme.lower() != "bearer" or not 0 < len(raw) <= _LONGEST_TOKEN:
-        return None
-    bearer = _bearer_of(raw)
-    if bearer is None or bearer.expires_at <= time.time():
-        return None
-    return bearer.principal
-
-
-@dataclass(frozen=True, slots=True)
-class _Bearer:
-    principal: Principal
-    expires_at: float
-
-
-# Checking a signature costs more than all the rest of counting a request.
-@lru_cache(maxsize=2048)
-def _bearer_of(raw: str) -> _Bearer | None:
+    """Return whose valid access token the request bears, without asking for its user."""
+    raw = _token_in(request.META.get("HTTP_AUTHORIZATION", ""))
     try:
-        token = AccessToken(cast("Token", raw))
-        user_id = token["sub"]
-    except (TokenError, KeyError, ValueError):
+        claims = None if raw is None else _read(raw)
+    except (TokenError, DatabaseError):
+        # The database is asked for keys only, and rarely. Without it: a stranger.
         return None
-    is_staff = token.get(STAFF_CLAIM) is True
-    principal = Principal("user", str(user_id), "staff" if is_staff else "customer")
-    return _Bearer(principal, token["exp"])
+    if claims is None:
+        return None
+    role = "staff" if claims.is_staff else "customer"
+    return Principal("user", str(claims.user_id), role)
 
 
-class JWTAuthentication(SimpleJWTAuthentication):
-    """Simple JWT's reading of the header, with this API's sessions and problems."""
+class JWTAuthentication(BaseAuthentication):
+    """Admit who sends an access token of ours whose session is open."""
 
-    www_authenticate_realm = "shopwright"
-
-    def get_raw_token(self, header: bytes) -> bytes | None:
-        try:
-            return super().get_raw_token(header)
-        except AuthenticationFailed as error:
-            raise AuthenticationFailedError from error
-
-    def get_validated_token(self, raw_token: bytes) -> Token:
-        try:
-            return super().get_validated_token(raw_token)
-        except AuthenticationFailed as error:
-            raise AuthenticationFailedError from error
-
-    def get_user(self, validated_token: Token) -> User:  # type: ignore[override]  # the library's is a free type variable
-        try:
-            session_id = UUID(validated_token[SESSION_CLAIM])
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
-            raise AuthenticationFailedError from error
-        user = user_of_session(session_id, now=timezone.now())
-        if user is None or str(user.pk) != validated_token.get("sub"):
+    def authenticate(self, request: Request) -> tuple[User, AccessClaims] | None:
+        header = get_authorization_header(request).decode("latin-1")
+        scheme, _, _ = header.partition(" ")
+        if scheme.lower() != SCHEME:
+            return None
+        raw = _token_in(header)
+        if raw is None:
             raise AuthenticationFailedError
-        return user
+        try:
+            claims = _read(raw)
+        except TokenError as error:
+            raise AuthenticationFailedError from error
+        user = user_of_session(claims.session_id, now=timezone.now())
+        if user is None or user.pk != claims.user_id:
+            raise AuthenticationFailedError
+        return user, claims
+
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 -- DRF's signature
+        return 'Bearer realm="shopwright"'
+
+
+def _token_in(header: str) -> str | None:
+    scheme, _, raw = header.partition(" ")
+    if scheme.lower() != SCHEME or not 0 < len(raw) <= _LONGEST_TOKEN:
+        return None
+    return raw
+
+
+def _read(raw: str) -> AccessClaims:
+    claims = read_token(raw)
+    try:
+        return AccessClaims(
+            user_id=_uuid(claims["sub"]),
+            session_id=_uuid(claims["sid"]),
+            is_staff=claims.get("staff") is True,
+        )
+    except ValueError as error:
+        raise TokenError("The claims aren't ours.") from error
+
+
+def _uuid(text: Any) -> UUID:
+    return UUID(text if isinstance(text, str) else "")

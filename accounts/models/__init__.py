@@ -3,6 +3,7 @@ from accounts.models._ceremonies import Ceremony, CeremonyQuerySet
 from accounts.models._factors import Identity, Passkey, RecoveryCode, TotpDevice
 from accounts.models._keys import ApiKey, ApiKeyQuerySet
 from accounts.models._sessions import RefreshToken, Session, SessionQuerySet
+from accounts.models._signing_keys import SigningKey
 from accounts.models._users import User, UserManager, UserQuerySet
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "RefreshToken",
     "Session",
     "SessionQuerySet",
+    "SigningKey",
     "TotpDevice",
     "User",
     "UserManager",

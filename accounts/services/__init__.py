@@ -23,6 +23,10 @@ from accounts.services._people import assign_roles, create_user
 from accounts.services._refreshing import refresh_session
 from accounts.services._sessions import end_session, end_sessions, start_session
 from accounts.services._signing_in import SignedIn, complete_sign_in, sign_in
+from accounts.services._signing_keys import (
+    rotate_signing_key,
+    rotate_signing_key_if_due,
+)
 from accounts.services._totp import (
     begin_totp,
     confirm_totp,
@@ -58,6 +62,8 @@ __all__ = [
     "renew_recovery_codes",
     "revoke_api_key",
     "rotate_api_key",
+    "rotate_signing_key",
+    "rotate_signing_key_if_due",
     "sign_in",
     "spend_code",
     "start_session",

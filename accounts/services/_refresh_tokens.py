@@ -10,6 +10,7 @@ from accounts.auth import (
 )
 from accounts.constants import REFRESH_GRACE, REFRESH_IDLE
 from accounts.models import RefreshToken, Session, User
+from accounts.services._signing_keys import signing_key
 
 
 def store_refresh_token(
@@ -69,7 +70,9 @@ def repeat_successor(token: RefreshToken, secret: str, *, now: datetime) -> str 
 
 def pair_of(session: Session, *, user: User, refresh: str, now: datetime) -> TokenPair:
     return TokenPair(
-        access=issue_access_token(session, user=user, now=now),
+        access=issue_access_token(
+            session, user=user, key=signing_key(now=now), now=now
+        ),
         refresh=refresh,
         session_id=session.pk,
         device_id=session.device_id,

@@ -1,13 +1,15 @@
 from importlib import import_module
 from itertools import count
+from uuid import uuid4
 
 from django.apps import apps
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
-from accounts.auth import Device, TokenPair
+from accounts.auth import Device, TokenPair, key_ring, new_key_secret
 from accounts.constants import Method, Role
-from accounts.models import User
+from accounts.models import SigningKey, User
 from accounts.services import create_user, start_session
 
 PHONE = Device(name="Phone", address="203.0.113.7", user_agent="Firefox/140")
@@ -41,8 +43,25 @@ def make_user(
     return user
 
 
+def make_key(**changes: object) -> SigningKey:
+    """Put a signing key into the table, as the rotation does."""
+    algorithm = settings.TOKEN_ALGORITHM
+    now = timezone.now()
+    fields = {
+        "kid": uuid4().hex,
+        "algorithm": algorithm,
+        "secret": new_key_secret(algorithm),
+        "created_at": now,
+        "signs_from": now,
+    }
+    return SigningKey.objects.create(**fields | changes)
+
+
 def make_tokens(user: User, *, device: Device = PHONE) -> TokenPair:
     """Open a session for the user, as a sign-in does."""
-    return start_session(
+    pair = start_session(
         user=user, device=device, methods=(Method.PASSWORD,), now=timezone.now()
     )
+    # As in a process that runs for a while: keys are no part of what a request costs.
+    key_ring.load()
+    return pair

@@ -28,6 +28,7 @@ SCHEDULE = {
     "orders.tasks.settle_payments": 5,
     "catalog.tasks.resume_imports": 30,
     "orders.tasks.check_ledger": 10 * 60,
+    "accounts.tasks.rotate_signing_key": 60 * 60,
 }
 
 BROKER_OPTIONS = {

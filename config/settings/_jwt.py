@@ -1,10 +1,2 @@
-from datetime import timedelta
-
-SIMPLE_JWT = {
-    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
-    "REFRESH_TOKEN_LIFETIME": timedelta(days=7),
-    "ALGORITHM": "HS256",
-    "ISSUER": "shopwright",
-    "USER_ID_FIELD": "id",
-    "USER_ID_CLAIM": "sub",
-}
+# What accounts.auth._jwt does not say itself, where keys, claims and times are.
+SIMPLE_JWT = {"USER_ID_FIELD": "id", "USER_ID_CLAIM": "sub"}

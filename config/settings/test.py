@@ -35,3 +35,5 @@ API_KEY_MEMORY_SECONDS = 0
 PROTECTION_REFRESH_SECONDS = 0
 # What a test changes holds for its next request; those about the memory turn it on.
 SESSION_CACHE_SECONDS = 0
+# Read when a test first needs them, and not in the middle of counted queries.
+SIGNING_KEYS_REFRESH_SECONDS = 3600
