@@ -1,14 +1,14 @@
 """Where finished answers are kept: in this process, and in Valkey for all of them.
 
-Valkey is asked with short waits, once, and rested after each failure. Fails open: with
-it out of reach there is no generation, so nothing is found and nothing kept.
+Valkey is asked with short waits, once, and a breaker rests it after each failure. Fails
+open: with it out of reach there is no generation, so nothing is found and nothing kept.
 """
 
-import logging
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import blake2b
@@ -21,6 +21,10 @@ from django.http.response import HttpResponseBase
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from core.exceptions import CircuitOpenError
+from core.protection.breaker import breakers
+from core.protection.line import valkey_breaker
+
 # Bounds what a lost generation can do: one that could not be raised while Valkey was
 # away, or that Valkey forgot in a crash.
 _LIFE_SECONDS = 60
@@ -31,10 +35,8 @@ _MAX_SHARED_BYTES = 131_072
 _WAIT_SECONDS = 5.0
 _CONNECT_SECONDS = 0.25
 _ANSWER_SECONDS = 0.5
-# After a failure nobody asks Valkey again until this has passed.
-_REST_SECONDS = 1.0
-
-_logger = logging.getLogger(__name__)
+# Valkey doesn't answer, or isn't asked because it didn't a moment ago.
+_LOST = (redis.RedisError, CircuitOpenError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,32 +98,14 @@ class _Line(threading.local):
         return text
 
 
-class Rest:
-    """Keeps a server that doesn't answer from costing every request its timeout."""
-
-    def __init__(self) -> None:
-        self._until = 0.0
-
-    def begin(self) -> None:
-        if not self.is_on():
-            _logger.warning("Valkey doesn't answer; public reads are built each time.")
-        self._until = time.monotonic() + _REST_SECONDS
-
-    def end(self) -> None:
-        self._until = 0.0
-
-    def is_on(self) -> bool:
-        return time.monotonic() < self._until
-
-
 def raise_generation(namespace: str) -> None:
     """Forget every answer of the namespace now. With Valkey out, as soon as it is back."""
     memory.clear(namespace)
     try:
         # The clock, not a counter: a number that Valkey lost is never given out again.
-        _client(settings.REDIS_URL).set(_generation_name(namespace), time.time_ns())
-    except redis.RedisError:
-        rest.begin()
+        with breaker.calling():
+            _client(settings.REDIS_URL).set(_generation_name(namespace), time.time_ns())
+    except _LOST:
         overdue.add(namespace)
 
 
@@ -136,44 +120,41 @@ def _slot_name(namespace: str, key: str) -> str:
 
 def current_generation(namespace: str) -> int | None:
     """Return the namespace's generation, or None when nobody can say."""
-    if rest.is_on():
-        return None
     while overdue:
-        raise_generation(overdue.pop())
-        if rest.is_on():
+        late = overdue.pop()
+        raise_generation(late)
+        if late in overdue:
             return None
-    client = _client(settings.REDIS_URL)
     name = _generation_name(namespace)
     try:
-        text: Any = _line.get(settings.REDIS_URL, name)
-        if text is None:
-            client.set(name, time.time_ns(), nx=True)
-            text = client.get(name)
-    except redis.RedisError:
-        rest.begin()
+        with breaker.calling():
+            text: Any = _line.get(settings.REDIS_URL, name)
+            if text is None:
+                client = _client(settings.REDIS_URL)
+                client.set(name, time.time_ns(), nx=True)
+                text = client.get(name)
+    except _LOST:
         return None
     return None if text is None else int(text)
 
 
 def fetch(namespace: str, generation: int, key: str) -> Entry | None:
     try:
-        packed: Any = _client(settings.REDIS_URL).get(_slot_name(namespace, key))
-    except redis.RedisError:
-        rest.begin()
+        with breaker.calling():
+            packed: Any = _client(settings.REDIS_URL).get(_slot_name(namespace, key))
+    except _LOST:
         return None
     return None if packed is None else unpack(packed, generation, key)
 
 
 def share(namespace: str, generation: int, key: str, entry: Entry) -> None:
-    if len(entry.content) > _MAX_SHARED_BYTES or rest.is_on():
+    if len(entry.content) > _MAX_SHARED_BYTES or breaker.is_shut:
         return
     packed = entry.pack(generation, key)
-    try:
+    with suppress(*_LOST), breaker.calling():
         _client(settings.REDIS_URL).set(
             _slot_name(namespace, key), packed, ex=_LIFE_SECONDS
         )
-    except redis.RedisError:
-        rest.begin()
 
 
 class Memory:
@@ -270,6 +251,7 @@ class Flights:
 _line = _Line()
 memory = Memory()
 flights = Flights()
-rest = Rest()
+breaker = valkey_breaker("valkey.cache")
+breakers.show(breaker)
 # Namespaces whose generation this process could not raise yet.
 overdue: set[str] = set()

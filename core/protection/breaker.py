@@ -87,8 +87,9 @@ def _key(name: str) -> str:
 
 
 class Breakers:
-    def __init__(self) -> None:
+    def __init__(self, *own: Breaker) -> None:
         self._lock = threading.Lock()
+        self._own = list(own)
         self._by_name: dict[str, Breaker] = {}
 
     def get(self, name: str, policy: BreakerPolicy | None, judge: Judge) -> Breaker:
@@ -109,7 +110,13 @@ class Breakers:
 
     def all(self) -> list[Breaker]:
         with self._lock:
-            return sorted(self._by_name.values(), key=lambda breaker: breaker.name)
+            found = [*self._own, *self._by_name.values()]
+        return sorted(found, key=lambda breaker: breaker.name)
+
+    def show(self, breaker: Breaker) -> None:
+        """Let people see and steer a breaker that its user keeps."""
+        with self._lock:
+            self._own.append(breaker)
 
     def clear(self) -> None:
         with self._lock:
@@ -130,7 +137,7 @@ def all_breakers() -> list[Breaker]:
     return breakers.all()
 
 
-breakers = Breakers()
+breakers = Breakers(line.breaker)
 
 
 def hand_in() -> None:

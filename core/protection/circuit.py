@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
+from logging import DEBUG, WARNING
 from math import ceil, inf
 from types import TracebackType
 from typing import Protocol, Self
@@ -44,6 +45,7 @@ class State(StrEnum):
     FORCED_OPEN = "forced_open"
 
 
+SHUT = frozenset({State.OPEN, State.HALF_OPEN, State.FORCED_OPEN})
 BY_HAND = frozenset({State.DISABLED, State.METRICS_ONLY, State.FORCED_OPEN})
 # What is set by hand ends in closed, so that the window starts afresh.
 TRANSITIONS: dict[State, frozenset[State]] = {
@@ -199,6 +201,10 @@ class Breaker:
     @property
     def state(self) -> State:
         return self._state
+
+    @property
+    def is_shut(self) -> bool:
+        return self._state in SHUT
 
     def calling(self) -> Call:
         """Enter it around the call.
@@ -361,8 +367,16 @@ class Breaker:
                 before, to, seconds = self._untold.pop(0)
             except IndexError:
                 return
-            _log.warning(
-                "breaker_changed", breaker=self.name, before=before.value, to=to.value
+            # Trials that fail again and again are no news.
+            level = DEBUG if State.HALF_OPEN in {before, to} else WARNING
+            if to is State.CLOSED:
+                level = WARNING
+            _log.log(
+                level,
+                "breaker_changed",
+                breaker=self.name,
+                before=before.value,
+                to=to.value,
             )
             if seconds:
                 self._openings.announce(self.name, seconds)

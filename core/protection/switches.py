@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
+from django.apps import apps
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
-from core.models import BreakerControl, Switch
 from core.protection.circuit import Control, State
 from core.protection.keeper import keeper
 
@@ -66,24 +66,31 @@ def mode_from_environment(protection: Protection) -> Mode:
 
 def control_of(breaker: str) -> Control:
     """Return what people want of a breaker; the switch for all goes before its own."""
-    own = switchboard.positions.controls.get(breaker, _AUTOMATIC)
+    own = own_control_of(breaker)
     state = _BY_MODE[mode_of("breakers")]
     if state is None:
         return own
     return Control(state, own.closings)
 
 
+def own_control_of(breaker: str) -> Control:
+    keeper.wake()
+    return switchboard.positions.controls.get(breaker, _AUTOMATIC)
+
+
 def _load() -> Positions:
-    modes = dict(Switch.objects.values_list("name", "mode"))
-    rows = BreakerControl.objects.values_list("name", "state", "closings")
+    # By name: the database's backend counts what it does, so this is imported before models.
+    switches = apps.get_model("core", "Switch").objects
+    controls = apps.get_model("core", "BreakerControl").objects
+    rows = controls.values_list("name", "state", "closings")
     return Positions(
-        cast("Mapping[str, Mode]", modes),
+        cast("Mapping[str, Mode]", dict(switches.values_list("name", "mode"))),
         {name: Control(_state(state), closings) for name, state, closings in rows},
     )
 
 
 def _state(wanted: str) -> State | None:
-    return None if wanted == BreakerControl.State.AUTOMATIC else State(wanted)
+    return None if wanted == "automatic" else State(wanted)
 
 
 switchboard = Switchboard()

@@ -8,6 +8,7 @@ from rest_framework.test import APIClient
 
 from core import bytes_store as store
 from core.bytes_cache import PUBLIC, bump_generation
+from core.protection.circuit import State
 from core.tests import urls
 
 pytestmark = [
@@ -18,14 +19,19 @@ pytestmark = [
 PATH = "/api/t/public"
 
 
+def end_the_rest():
+    if store.breaker.is_shut:
+        store.breaker.move(State.CLOSED)
+
+
 @pytest.fixture(autouse=True)
 def builds(monkeypatch):
     urls.builds.clear()
     monkeypatch.setattr(urls.PublicView, "seconds", 0.0)
-    store.rest.end()
+    end_the_rest()
     store.overdue.clear()
     yield urls.builds
-    store.rest.end()
+    end_the_rest()
     store.overdue.clear()
 
 
@@ -207,6 +213,17 @@ def test_without_valkey_reads_are_built(api, builds, no_valkey):
     assert responses[0].headers["Cache-Control"] == PUBLIC
 
 
+def test_without_valkey_one_request_a_second_finds_out(api, no_valkey):
+    api.get(PATH)
+    store.breaker.drain()
+    for _ in range(20):
+        api.get(PATH)
+
+    counted = store.breaker.drain()
+    assert counted["refused"] + counted.get("failed", 0) == 20
+    assert counted.get("failed", 0) <= 2
+
+
 def test_without_valkey_a_change_goes_through_and_is_seen(api, no_valkey):
     api.get(PATH)
 
@@ -222,7 +239,7 @@ def test_a_generation_missed_is_raised_when_valkey_is_back(api, settings, builds
     add_group("g-1")
 
     settings.REDIS_URL = url
-    store.rest.end()
+    end_the_rest()
 
     assert names(api.get(PATH)) == ["g-1"]
 

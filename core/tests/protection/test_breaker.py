@@ -34,7 +34,8 @@ def be_another_process():
 def test_there_is_one_breaker_for_each_name():
     assert get_breaker("mail.send") is get_breaker("mail.send")
     assert get_breaker("mail.send") is not get_breaker("payments.authorize")
-    assert [b.name for b in all_breakers()] == ["mail.send", "payments.authorize"]
+    names = [b.name for b in all_breakers() if not b.name.startswith("valkey.")]
+    assert names == ["mail.send", "payments.authorize"]
 
 
 def test_a_new_process_hears_that_a_dependency_is_out():

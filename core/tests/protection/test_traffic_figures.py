@@ -209,7 +209,7 @@ def test_breakers_hand_in_what_they_did(settings):
     hand_in()
     hand_in()
 
-    assert totals() == {
+    assert {n: c for n, c in totals().items() if "mail.send" in n} == {
         "breaker_calls|mail.send|failed": 10,
         "breaker_changes|mail.send|open": 1,
     }
