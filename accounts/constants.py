@@ -114,6 +114,9 @@ class Method(StrEnum):
     OAUTH = "oauth"
 
 
+SECOND_FACTORS = frozenset({Method.TOTP, Method.RECOVERY_CODE, Method.PASSKEY})
+
+
 class EndReason(StrEnum):
     """Why a session is over."""
 

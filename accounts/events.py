@@ -83,3 +83,13 @@ class IdentityUnlinked(Event):
 
     user_id: UUID
     provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignInsGuessed(Event):
+    """So many wrong passwords within an hour that somebody is guessing."""
+
+    name: ClassVar[str] = "accounts.sign_ins_guessed"
+    aggregate: ClassVar[str] = "user_id"
+
+    user_id: UUID

@@ -4,6 +4,49 @@ from accounts import views
 
 urlpatterns = [
     path("auth/login", views.LoginView.as_view(), name="auth-login"),
+    path("auth/mfa", views.CompleteMfaView.as_view(), name="auth-mfa"),
+    path("auth/mfa/totp", views.TotpView.as_view(), name="auth-totp"),
+    path(
+        "auth/mfa/totp/confirm",
+        views.ConfirmTotpView.as_view(),
+        name="auth-totp-confirm",
+    ),
+    path(
+        "auth/mfa/recovery-codes",
+        views.RecoveryCodesView.as_view(),
+        name="auth-recovery-codes",
+    ),
+    path(
+        "auth/passkeys",
+        views.PasskeyViewSet.as_view({"get": "list", "post": "create"}),
+        name="auth-passkeys",
+    ),
+    path(
+        "auth/passkeys/options",
+        views.PasskeyViewSet.as_view({"post": "registration_options"}),
+        name="auth-passkey-options",
+    ),
+    path(
+        "auth/passkeys/login",
+        views.PasskeySignInView.as_view(),
+        name="auth-passkey-login",
+    ),
+    path(
+        "auth/passkeys/login/options",
+        views.PasskeySignInOptionsView.as_view(),
+        name="auth-passkey-login-options",
+    ),
+    path(
+        "auth/passkeys/<uuid:pk>",
+        views.PasskeyViewSet.as_view({"patch": "partial_update", "delete": "destroy"}),
+        name="auth-passkey",
+    ),
+    path("auth/step-up", views.StepUpView.as_view(), name="auth-step-up"),
+    path(
+        "auth/step-up/options",
+        views.StepUpOptionsView.as_view(),
+        name="auth-step-up-options",
+    ),
     path("auth/refresh", views.RefreshView.as_view(), name="auth-refresh"),
     path("auth/me", views.MeView.as_view(), name="auth-me"),
     path(

@@ -13,13 +13,8 @@ from accounts.auth._keys import (
 from accounts.auth._passwords import Argon2Hasher
 from accounts.auth._roles import RoleBackend
 from accounts.auth._secrets import hash_secret, new_secret, open_under, seal_under
-from accounts.auth._signing_keys import (
-    Key,
-    KeyRing,
-    key_from,
-    key_ring,
-    new_key_secret,
-)
+from accounts.auth._signing_keys import Key, KeyRing, key_from, key_ring, new_key_secret
+from accounts.auth._tickets import TICKET_MAX_LENGTH, make_ticket, read_ticket
 from accounts.auth._tokens import (
     AccessClaims,
     JWTAuthentication,
@@ -34,6 +29,7 @@ from accounts.auth._tokens import (
 
 __all__ = [
     "DEVICE_HEADER",
+    "TICKET_MAX_LENGTH",
     "AccessClaims",
     "ApiKeyAuthentication",
     "Argon2Hasher",
@@ -59,6 +55,7 @@ __all__ = [
     "key_memory",
     "key_ring",
     "machine_of",
+    "make_ticket",
     "new_key_secret",
     "new_key_token",
     "new_secret",
@@ -68,6 +65,7 @@ __all__ = [
     "principal_of_prefix",
     "principal_of_token",
     "proof_of_device",
+    "read_ticket",
     "seal_under",
     "signed_key_token",
 ]

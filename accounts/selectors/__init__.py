@@ -1,4 +1,10 @@
 from accounts.selectors._activity import activity_of
+from accounts.selectors._factors import (
+    is_recently_proven,
+    passkeys_of,
+    second_steps,
+    step_up_methods,
+)
 from accounts.selectors._keys import api_keys, get_api_key
 from accounts.selectors._people import Contact, get_contact, role_names
 from accounts.selectors._permissions import (
@@ -13,8 +19,12 @@ __all__ = [
     "api_keys",
     "get_api_key",
     "get_contact",
+    "is_recently_proven",
+    "passkeys_of",
     "permission_names",
     "permissions_named",
     "role_names",
+    "second_steps",
+    "step_up_methods",
     "unknown_permissions",
 ]

@@ -1,10 +1,25 @@
 from accounts.serializers._activity import ActivityEntrySerializer
+from accounts.serializers._factors import (
+    CodeSerializer,
+    CompleteMfaSerializer,
+    MfaRequiredSerializer,
+    RecoveryCodesSerializer,
+    StepUpSerializer,
+    TotpOfferSerializer,
+)
 from accounts.serializers._keys import (
     ApiKeySerializer,
     ChangeApiKeySerializer,
     CreateApiKeySerializer,
     IssuedKeySerializer,
     RotateApiKeySerializer,
+)
+from accounts.serializers._passkeys import (
+    PasskeyOptionsSerializer,
+    PasskeySerializer,
+    PasskeySignInSerializer,
+    RegisterPasskeySerializer,
+    RenamePasskeySerializer,
 )
 from accounts.serializers._signing_in import (
     RefreshSerializer,
@@ -18,12 +33,23 @@ __all__ = [
     "ActivityEntrySerializer",
     "ApiKeySerializer",
     "ChangeApiKeySerializer",
+    "CodeSerializer",
+    "CompleteMfaSerializer",
     "CreateApiKeySerializer",
     "IssuedKeySerializer",
+    "MfaRequiredSerializer",
+    "PasskeyOptionsSerializer",
+    "PasskeySerializer",
+    "PasskeySignInSerializer",
+    "RecoveryCodesSerializer",
     "RefreshSerializer",
+    "RegisterPasskeySerializer",
+    "RenamePasskeySerializer",
     "RotateApiKeySerializer",
     "SignInSerializer",
     "SignedInSerializer",
+    "StepUpSerializer",
     "TokenPairSerializer",
+    "TotpOfferSerializer",
     "UserSerializer",
 ]

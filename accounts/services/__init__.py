@@ -22,11 +22,19 @@ from accounts.services._passkeys import (
 from accounts.services._people import assign_roles, create_user
 from accounts.services._refreshing import refresh_session
 from accounts.services._sessions import end_session, end_sessions, start_session
-from accounts.services._signing_in import SignedIn, complete_sign_in, sign_in
+from accounts.services._signing_in import (
+    MfaRequired,
+    SignedIn,
+    complete_mfa,
+    complete_sign_in,
+    sign_in,
+    sign_in_with_passkey,
+)
 from accounts.services._signing_keys import (
     rotate_signing_key,
     rotate_signing_key_if_due,
 )
+from accounts.services._step_up import prove_again
 from accounts.services._totp import (
     begin_totp,
     confirm_totp,
@@ -37,10 +45,12 @@ from accounts.services._totp import (
 
 __all__ = [
     "IssuedKey",
+    "MfaRequired",
     "SignedIn",
     "assign_roles",
     "begin_totp",
     "change_api_key",
+    "complete_mfa",
     "complete_sign_in",
     "confirm_totp",
     "create_api_key",
@@ -51,6 +61,7 @@ __all__ = [
     "forget_ceremonies",
     "passkey_registration_options",
     "passkey_sign_in_options",
+    "prove_again",
     "prove_passkey",
     "record_activity",
     "refresh_session",
@@ -65,6 +76,7 @@ __all__ = [
     "rotate_signing_key",
     "rotate_signing_key_if_due",
     "sign_in",
+    "sign_in_with_passkey",
     "spend_code",
     "start_session",
 ]

@@ -1,5 +1,9 @@
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import (
+    OpenApiExample,
+    PolymorphicProxySerializer,
+    extend_schema,
+)
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -8,6 +12,7 @@ from accounts import services
 from accounts.auth import DEVICE_HEADER, current_user, device_of, proof_of_device
 from accounts.exceptions import InvalidCredentialsError, InvalidRefreshTokenError
 from accounts.serializers import (
+    MfaRequiredSerializer,
     RefreshSerializer,
     SignedInSerializer,
     SignInSerializer,
@@ -31,6 +36,13 @@ USER_EXAMPLE = {
 PAIR_EXAMPLE = {"access": "eyJhbGciOiJIUzI1NiIs…", "refresh": "eyJhbGciOiJIUzI1NiIs…"}
 
 
+SIGN_IN_OUTCOME = PolymorphicProxySerializer(
+    component_name="SignInOutcome",
+    serializers=[SignedInSerializer, MfaRequiredSerializer],
+    resource_type_field_name=None,
+)
+
+
 def signed_in_response(request: Request, signed_in: services.SignedIn) -> Response:
     """Answer a sign-in that went well, and let the device prove that the next time."""
     give_back(request)
@@ -42,6 +54,15 @@ def signed_in_response(request: Request, signed_in: services.SignedIn) -> Respon
     }
     proof = proof_of_device(request, tokens.device_id, signed_in.user)
     return Response(SignedInSerializer(shown).data, headers={DEVICE_HEADER: proof})
+
+
+def sign_in_response(
+    request: Request, outcome: services.SignedIn | services.MfaRequired
+) -> Response:
+    """Answer a first proof: with the tokens, or with the ticket to the second step."""
+    if isinstance(outcome, services.SignedIn):
+        return signed_in_response(request, outcome)
+    return Response(MfaRequiredSerializer(outcome).data)
 
 
 class TokenView(ApiView):
@@ -60,7 +81,7 @@ class LoginView(TokenView):
         summary="Sign in with an address and a password",
         tags=["Accounts"],
         request=SignInSerializer,
-        responses=SignedInSerializer,
+        responses=SIGN_IN_OUTCOME,
         examples=[
             OpenApiExample(
                 "Anna signs in",
@@ -77,13 +98,13 @@ class LoginView(TokenView):
     def post(self, request: Request) -> Response:
         given = SignInSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        signed_in = services.sign_in(
+        outcome = services.sign_in(
             email=given.validated_data["email"],
             password=given.validated_data["password"],
             device=device_of(request, name=given.validated_data["device_name"]),
             now=timezone.now(),
         )
-        return signed_in_response(request, signed_in)
+        return sign_in_response(request, outcome)
 
 
 class RefreshView(TokenView):

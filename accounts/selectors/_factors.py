@@ -1,0 +1,58 @@
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from accounts.constants import Method
+from accounts.models import Passkey, Session, TotpDevice, User
+
+
+def second_steps(user: User) -> tuple[Method, ...]:
+    """Name what a first proof of this person must be followed by; empty: nothing.
+
+    An authenticator app asks for itself. A passkey alone is a choice, not a second step,
+    except for staff who have to have one.
+    """
+    has_totp = _has_totp(user.pk)
+    is_bound = settings.STAFF_MFA_REQUIRED and user.is_staff
+    if not has_totp and not is_bound:
+        return ()
+    return _steps(user.pk, has_totp=has_totp)
+
+
+def step_up_methods(user: User) -> tuple[Method, ...]:
+    """Name what proves again that it is this person; empty: only a new sign-in."""
+    has_totp = _has_totp(user.pk)
+    found = _steps(user.pk, has_totp=has_totp)
+    # With an app, a password that was stolen along with the session proves nothing.
+    if not has_totp and user.has_usable_password():
+        found = (Method.PASSWORD, *found)
+    return found
+
+
+def passkeys_of(user: User) -> QuerySet[Passkey]:
+    return Passkey.objects.filter(user=user).order_by("created_at", "id")
+
+
+def is_recently_proven(session_id: UUID | None, *, now: datetime) -> bool:
+    if session_id is None:
+        return False
+    session = Session.objects.filter(pk=session_id).only("authenticated_at").first()
+    if session is None:
+        return False
+    return (now - session.authenticated_at).total_seconds() < settings.STEP_UP_SECONDS
+
+
+def _has_totp(user_id: UUID) -> bool:
+    confirmed = TotpDevice.objects.filter(confirmed_at__isnull=False)
+    return confirmed.filter(user_id=user_id).exists()
+
+
+def _steps(user_id: UUID, *, has_totp: bool) -> tuple[Method, ...]:
+    found: tuple[Method, ...] = ()
+    if has_totp:
+        found = (Method.TOTP, Method.RECOVERY_CODE)
+    if Passkey.objects.filter(user_id=user_id).exists():
+        found = (*found, Method.PASSKEY)
+    return found

@@ -1,0 +1,74 @@
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from accounts.auth import Device
+from accounts.constants import ActivityKind, Method
+from accounts.exceptions import PasskeyRefusedError, StepUpFailedError
+from accounts.models import Session, User
+from accounts.selectors import step_up_methods
+from accounts.services._activity import record_activity
+from accounts.services._passkeys import prove_passkey
+from accounts.services._totp import spend_code
+
+
+def prove_again(
+    *,
+    user: User,
+    session_id: UUID,
+    device: Device,
+    now: datetime,
+    password: str = "",
+    code: str = "",
+    credential: Mapping[str, Any] | None = None,
+) -> None:
+    """Note on the session that it is still the same person, by one of the three.
+
+    :raises StepUpFailedError: wrong, or not enough for an account with a second factor.
+    """
+    allowed = step_up_methods(user)
+    method: Method | None
+    if credential is not None:
+        method = _by_passkey(user, credential, device, now)
+    elif code:
+        method = spend_code(user_id=user.pk, code=code, device=device, now=now)
+    else:
+        # Hashed also where it isn't enough, so that time tells nothing of it.
+        is_right = bool(password) and user.check_password(password)
+        method = Method.PASSWORD if is_right else None
+    if method is None or method not in allowed:
+        _note_failure(user, device, now)
+        raise StepUpFailedError(methods=allowed)
+    _note_proof(session_id, method, now)
+
+
+def _by_passkey(
+    user: User, credential: Mapping[str, Any], device: Device, now: datetime
+) -> Method | None:
+    try:
+        prove_passkey(credential=credential, device=device, now=now, user=user)
+    except PasskeyRefusedError:
+        return None
+    return Method.PASSKEY
+
+
+@transaction.atomic
+def _note_proof(session_id: UUID, method: Method, now: datetime) -> None:
+    session = Session.objects.select_for_update().get(pk=session_id)
+    session.methods = [*dict.fromkeys([*session.methods, method])]
+    session.authenticated_at = now
+    session.save(update_fields=["methods", "authenticated_at"])
+
+
+@transaction.atomic
+def _note_failure(user: User, device: Device, now: datetime) -> None:
+    record_activity(
+        user_id=user.pk,
+        kind=ActivityKind.FACTOR_FAILED,
+        device=device,
+        now=now,
+        details={"at": "step_up"},
+    )
