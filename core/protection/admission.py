@@ -46,8 +46,10 @@ class Waiter:
     is_admitted: bool = False
     reason: Reason | None = None
     admitted_at: float = 0.0
+    left_at: float = 0.0
     # How many were inside with it at most, as far as is known.
     company: int = 0
+    aside_seconds: float = 0.0
     wake: Callable[[], None] | None = None
 
     @property
@@ -134,6 +136,7 @@ class Admission:
         self.threshold = Threshold()
         self.inflight = 0
         self.queued = 0
+        self.aside = 0
         self.tally = Tally()
         self._outside_load = outside_load
         self._places = places
@@ -178,22 +181,30 @@ class Admission:
 
     def leave(self, waiter: Waiter, *, now: float, route: str | None) -> None:
         """Let out one who was admitted. Without a route nothing is learned from it."""
+        waiter.left_at = now
         if route is not None:
             company = max(waiter.company, self.inflight)
-            seconds = now - waiter.admitted_at
+            seconds = now - waiter.admitted_at - waiter.aside_seconds
             self.limiter.finished(route, seconds, inflight=company, now=now)
         self.inflight -= 1
         if self.queued:
             self.admit_waiting(now)
 
-    def step_aside(self, now: float) -> None:
-        """Give a place free for as long as its holder only waits for somebody else's server."""
+    def step_aside(self, waiter: Waiter, now: float) -> None:
+        """Give its place free while it only waits for somebody else's server.
+
+        Else a slow payment provider would fill the house with those who do nothing.
+        """
+        waiter.aside_seconds -= now
         self.inflight -= 1
+        self.aside += 1
         self.admit_waiting(now)
 
-    def step_back(self) -> None:
-        """Take the place again, without queueing: what has begun is to be finished."""
+    def step_back(self, waiter: Waiter, now: float) -> None:
+        """Take a place again, without queueing: what has begun is to be finished."""
+        waiter.aside_seconds += now
         self.inflight += 1
+        self.aside -= 1
 
     def give_up(self, waiter: Waiter, now: float) -> None:
         """Take one who has waited too long out of the queue, unless it is settled."""

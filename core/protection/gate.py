@@ -3,10 +3,11 @@
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
-from core.protection.admission import Admission, Waiter
+from core.protection.admission import Admission, Tally, Waiter
 
 
 class Gate(Protocol):
@@ -44,11 +45,22 @@ class ThreadGate:
         *,
         clock: Callable[[], float] = time.monotonic,
         only_looks: bool = False,
+        most_aside: int = 0,
     ) -> None:
         self.admission = admission
+        self._most_aside = most_aside
         self.only_looks = only_looks
         self._clock = clock
         self._lock = threading.Lock()
+
+    def is_easy(self, last_rank: float) -> bool:
+        """Tell, without waiting for the lock, whether all up to the rank are let in now."""
+        admission = self.admission
+        return (
+            admission.queued == 0
+            and admission.inflight < int(admission.limiter.limit)
+            and last_rank <= admission.threshold.value
+        )
 
     def enter(
         self, *, priority: int, rank: float, seconds: float | None = None
@@ -74,11 +86,22 @@ class ThreadGate:
         with self._lock:
             self.admission.leave(waiter, now=now, route=route)
 
-    def step_aside(self) -> None:
-        now = self._clock()
+    @contextmanager
+    def stepping_aside(self, waiter: Waiter) -> Iterator[None]:
+        """Give the place free for the block, if not too many do so already."""
         with self._lock:
-            self.admission.step_aside(now)
+            is_aside = self.admission.aside < self._most_aside
+            if is_aside:
+                self.admission.step_aside(waiter, self._clock())
+        try:
+            yield
+        finally:
+            if is_aside:
+                with self._lock:
+                    self.admission.step_back(waiter, self._clock())
 
-    def step_back(self) -> None:
+    def take_tally(self) -> Tally:
+        """Return what happened since the last time."""
         with self._lock:
-            self.admission.step_back()
+            tally, self.admission.tally = self.admission.tally, Tally()
+        return tally

@@ -255,16 +255,29 @@ def test_whoever_settles_a_waiter_wakes_it(admission):
 
 
 def test_who_steps_aside_lets_in_who_waits_and_comes_back_without_waiting(admission):
-    fill(admission)
+    inside, _ = fill(admission)
     waiter = arrive(admission)
 
-    admission.step_aside(0.1)
+    admission.step_aside(inside, 0.1)
     assert waiter.is_admitted
-    admission.step_back()
+    assert (admission.inflight, admission.aside) == (2, 1)
+    admission.step_back(inside, 0.4)
 
-    assert admission.inflight == 3
+    assert (admission.inflight, admission.aside) == (3, 0)
     leave(admission, waiter, now=0.2)
     assert admission.inflight == 2
+
+
+def test_the_time_aside_is_not_learned_from():
+    admission = Admission(Watched())
+    waiter = arrive(admission, now=1.0)
+    for now in (1.5, 3.5):
+        admission.step_aside(waiter, now)
+        admission.step_back(waiter, now + 1.0)
+
+    admission.leave(waiter, now=5.0, route="a")
+
+    assert admission.limiter.seen == [("a", 2.0, 1)]
 
 
 def test_trying_out_admits_and_counts(admission):

@@ -118,3 +118,35 @@ def test_looking_only_refuses_nobody():
     for waiter in waiters:
         gate.leave(waiter, route=None)
     assert gate.admission.inflight == 0
+
+
+def test_who_waits_for_others_gives_its_place_to_the_next(pool):
+    gate = ThreadGate(Admission(FixedLimit(1)), most_aside=1)
+    inside = gate.enter(priority=50, rank=50.0)
+    waiting = pool.submit(gate.enter, priority=50, rank=50.0)
+    wait_until(lambda: gate.admission.queued == 1)
+
+    with gate.stepping_aside(inside):
+        assert waiting.result(5).is_admitted
+        # One may at a time, so the second keeps its place.
+        with gate.stepping_aside(waiting.result()):
+            assert gate.admission.inflight == 1
+
+    assert (gate.admission.inflight, gate.admission.aside) == (2, 0)
+
+
+def test_a_failure_aside_takes_the_place_back():
+    gate = ThreadGate(Admission(FixedLimit(1)), most_aside=1)
+    inside = gate.enter(priority=50, rank=50.0)
+
+    with pytest.raises(ZeroDivisionError), gate.stepping_aside(inside):
+        gate.admission.inflight / 0
+
+    assert (gate.admission.inflight, gate.admission.aside) == (1, 0)
+
+
+def test_the_tally_is_taken_once(gate):
+    gate.enter(priority=50, rank=50.0)
+
+    assert gate.take_tally().admitted == {50: 1}
+    assert gate.take_tally().admitted == {}
