@@ -12,6 +12,7 @@ from pathlib import Path
 from config.embedded.command_line import BASE_DIR, var_dir
 from config.embedded.processes import tether
 from config.env import env_int, env_str
+from config.sizes import web_sizes
 
 QUEUES = "critical,default,bulk"
 SIMULATOR = "orders.payments.simulator"
@@ -21,13 +22,13 @@ LONGEST_STATEMENT_MS = "30000"
 def web(host: str, port: int) -> list[str]:
     # Requests cancel what they wait for too long; this ends what a dead process left.
     os.environ.setdefault("STATEMENT_TIMEOUT_MS", LONGEST_STATEMENT_MS)
-    threads = env_int("WEB_THREADS", 8, minimum=1)
+    sizes = web_sizes()
     return [
         *_granian("wsgi", "config.wsgi:application", host, port),
         *("--workers", str(env_int("WEB_PROCESSES", 2, minimum=1))),
-        *("--blocking-threads", str(threads)),
-        # What waits here for a thread is bounded; the rest waits in the listen queue.
-        *("--backpressure", str(threads * 2)),
+        *("--blocking-threads", str(sizes.threads)),
+        # Of connections, not of requests: those that are open and idle count as well.
+        *("--backpressure", str(sizes.connections)),
         "--no-ws",
     ]
 

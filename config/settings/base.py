@@ -12,9 +12,18 @@ from config.env import (
     env_secret,
     env_str,
 )
-from config.settings import _admin, _cors, _jwt, _openapi, _pages, _rest_framework
+from config.settings import (
+    _admin,
+    _cors,
+    _jwt,
+    _openapi,
+    _pages,
+    _priorities,
+    _rest_framework,
+)
 from config.settings._celery import celery_settings
 from config.settings._databases import caches, database
+from config.sizes import web_sizes
 from core import logging as core_logging
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -59,6 +68,7 @@ MIDDLEWARE = [
     # Inside CORS, or a browser's script could not read that it was refused.
     "core.protection.middleware.DeadlineMiddleware",
     "core.protection.middleware.RateLimitMiddleware",
+    "core.protection.middleware.LoadSheddingMiddleware",
     "core.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -90,7 +100,10 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 DATABASE_URL = env_str("DATABASE_URL") or embedded.database_url(VAR_DIR)
 REDIS_URL = env_str("REDIS_URL") or embedded.redis_url(VAR_DIR)
-DATABASE_POOL_SIZE = env_int("DATABASE_POOL_SIZE", 16, minimum=1)
+WEB_SIZES = web_sizes()
+DATABASE_POOL_SIZE = env_int(
+    "DATABASE_POOL_SIZE", WEB_SIZES.database_connections, minimum=1
+)
 DATABASE_PREPARES = env_bool("DATABASE_PREPARES", default=True)
 LOCK_TIMEOUT_MS = env_int("LOCK_TIMEOUT_MS", 3000, minimum=0)
 STATEMENT_TIMEOUT_MS = env_int("STATEMENT_TIMEOUT_MS", 0, minimum=0)
@@ -196,6 +209,12 @@ RATE_LIMIT_PRINCIPALS = [
     "accounts.auth.principal_of_key",
     "accounts.auth.principal_of_token",
 ]
+# Who is let in when all is too much; see docs/load-shedding.md.
+ROUTE_PRIORITIES = _priorities.ROUTES
+ROUTE_PRIORITY_OTHERWISE = _priorities.OTHERWISE
+# Calls of staff count as this, but for what may wait.
+STAFF_PRIORITY = _priorities.STAFF
+STAFF_UP_TO = _priorities.BROWSING.level
 RATE_LIMIT_ATTEMPT = "accounts.auth.attempt_of"
 # Each process reads policies, blocks and switches anew this often, in its own thread.
 PROTECTION_REFRESH_SECONDS = 2.0
