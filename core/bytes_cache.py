@@ -27,6 +27,7 @@ from core.bytes_store import (
     share,
 )
 from core.conditional import hash_body, matches_etag, not_modified
+from core.protection.marks import FROM_CACHE
 
 PUBLIC = "public, max-age=0, must-revalidate"
 _STORED_HEADERS = ("Content-Type", "ETag", "Link", "Vary", "Cache-Control")
@@ -76,6 +77,7 @@ def cached(
     key = _key(request)
     entry = memory.get(namespace, generation, key)
     if entry is not None:
+        request.META[FROM_CACHE] = True
         return _answer(request, entry)
     found = flights.lead_or_wait(
         (namespace, generation, key),

@@ -209,6 +209,16 @@ class CircuitOpenError(DomainError):
         )
 
 
+class TemporaryReducedCapacityError(DomainError):
+    code = "temporary_reduced_capacity"
+    kind = ErrorKind.UNAVAILABLE
+    title = "Too busy for this at the moment"
+    cause = (
+        "More is asked of the shop than it can do; what matters least is refused first."
+    )
+    cure = "Repeat the request after the seconds in Retry-After, with the same Idempotency-Key. Nothing has happened."
+
+
 class InternalError(DomainError):
     code = "internal_error"
     kind = ErrorKind.INTERNAL

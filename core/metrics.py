@@ -17,6 +17,7 @@ from core.models import AddressBlock
 from core.protection.counters import CountCollector
 from core.protection.gauges import GaugeCollector
 from core.protection.line import line
+from core.protection.shedding_metrics import QueueWaitCollector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -62,6 +63,7 @@ registry = CollectorRegistry()
 registry.register(OutboxCollector())
 registry.register(CountCollector())
 registry.register(GaugeCollector())
+registry.register(QueueWaitCollector())
 registry.register(BlockCollector())
 registry.register(InvariantCollector())
 

@@ -37,6 +37,7 @@ _ALWAYS: tuple[type[DomainError], ...] = (
     exceptions.UnknownHostError,
     exceptions.NotAcceptableError,
     exceptions.AddressBlockedError,
+    exceptions.TemporaryReducedCapacityError,
     exceptions.QuotaExceededError,
     exceptions.InternalError,
     exceptions.ServiceUnavailableError,

@@ -36,6 +36,7 @@ ALWAYS = {
     "not_acceptable",
     "quota_exceeded",
     "service_unavailable",
+    "temporary_reduced_capacity",
     "unknown_api_version",
     "unknown_host",
 }

@@ -81,6 +81,7 @@ class GradientLimit:
         self.limit = float(FLOOR)
         # Of the last whole window; what is shown to people.
         self.slowness = 1.0
+        self.mean_taken = self.mean_expected = 0.0
         self._cap = max(float(FLOOR), cap)
         self._tolerance = tolerance
         self._room = room
@@ -107,6 +108,8 @@ class GradientLimit:
         if now < self._window_end or self._samples < self._window_samples:
             return
         self.slowness = self._taken / max(self._expected, 1e-9)
+        self.mean_taken = self._taken / self._samples
+        self.mean_expected = self._expected / self._samples
         wanted = self._wanted()
         is_used = self._peak_inflight >= int(self.limit)
         if wanted < self.limit or is_used:
@@ -161,10 +164,6 @@ class Baselines:
         # One that was stuck says nothing about the route.
         bounded = min(seconds, found.seconds * 10)
         found.seconds += (bounded - found.seconds) * share
-
-    def fastest(self) -> float:
-        """Return the smallest baseline, 0 before there is one."""
-        return min((b.seconds for b in self._of_route.values()), default=0.0)
 
 
 class AdaptiveLimit:

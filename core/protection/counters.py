@@ -46,6 +46,11 @@ _FAMILIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "Requests from blocked addresses.",
         ("enforced",),
     ),
+    "shed": (
+        "load_shedding_shed",
+        "Requests that were refused for want of capacity, or would have been.",
+        ("priority", "reason", "enforced"),
+    ),
     "late": (
         "deadline_exceeded",
         "Requests that took longer than they may, or would have been stopped.",

@@ -19,10 +19,11 @@ from core.exceptions import (
     InvalidHeaderError,
 )
 from core.problems import ProblemResponse
-from core.protection import deadlines
+from core.protection import deadlines, shedding
 from core.protection.addresses import client_of
 from core.protection.counters import counters
 from core.protection.limiter import judge
+from core.protection.marks import PRIORITY
 from core.protection.refusals import count_refusal
 from core.protection.rules import rulebook
 from core.protection.switches import mode_of
@@ -40,7 +41,7 @@ class TrafficMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        priority = request.META.get("shopwright.priority", "none")
+        priority = request.META.get(PRIORITY, "none")
         counters.add(f"answers|{response.status_code}|{priority}")
         return response
 
@@ -80,6 +81,31 @@ class RateLimitMiddleware:
             count_refusal(client)
         for name, value in verdict.headers.items():
             response.headers[name] = value
+        return response
+
+
+class LoadSheddingMiddleware:
+    """Let in as many as the shop can work on; the others wait, or are told to come later."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        mode = mode_of("load_shedding")
+        if mode == "off":
+            return self.get_response(request)
+        waiter = shedding.enter(
+            request, only_looks=mode != "enforce", seconds=deadlines.remaining()
+        )
+        if not waiter.is_admitted:
+            return ProblemResponse(shedding.refusal(waiter), request)
+        try:
+            with shedding.being_inside(waiter):
+                response = self.get_response(request)
+        except BaseException:
+            shedding.abandon(waiter)
+            raise
+        shedding.leave(waiter, request, response)
         return response
 
 

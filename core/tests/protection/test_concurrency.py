@@ -130,6 +130,8 @@ def test_short_requests_that_wait_their_turn_do_not_outvote_long_ones():
         limiter.observe(taken, expected, inflight=int(before), now=100.0)
 
     assert limiter.slowness == pytest.approx(1.13, abs=0.01)
+    assert limiter.mean_taken == pytest.approx((15 * 0.005 + 5 * 0.1) / 20)
+    assert limiter.mean_expected == pytest.approx((15 * 0.0005 + 5 * 0.1) / 20)
     assert limiter.limit > before
 
 
@@ -192,15 +194,6 @@ def test_baselines_are_bounded():
         baselines.learn(route, 0.1)
 
     assert [baselines.expected(route) for route in "abc"] == [0.1, 0.1, None]
-
-
-def test_the_fastest_baseline_is_told():
-    baselines = Baselines()
-    assert baselines.fastest() == 0.0
-    baselines.learn("a", 0.3)
-    baselines.learn("b", 0.2)
-
-    assert baselines.fastest() == 0.2
 
 
 # The two together
