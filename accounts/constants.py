@@ -41,6 +41,10 @@ API_KEY_LONGEST_OVERLAP_HOURS = 168
 API_KEY_MAX_SCOPES = 200
 API_KEY_MAX_PER_MINUTE = 100_000
 
+MAX_ADDRESSES = 50
+# The consent that a person gives or takes back in the preferences.
+MARKETING = "marketing"
+
 
 class ActivityKind(StrEnum):
     """What the owner of an account finds in its log."""

@@ -17,6 +17,22 @@ class InvalidRefreshTokenError(DomainError):
     cure = "Sign in again."
 
 
+class AddressNotFoundError(DomainError):
+    code = "address_not_found"
+    kind = ErrorKind.NOT_FOUND
+    title = "There is no such address"
+    cause = "None of your addresses has this id."
+    cure = "List them under GET /api/v1/me/addresses."
+
+
+class TooManyAddressesError(DomainError):
+    code = "too_many_addresses"
+    kind = ErrorKind.CONFLICT
+    title = "Your address book is full"
+    cause = "A person may keep fifty addresses."
+    cure = "Remove one that you no longer use."
+
+
 class ApiKeyNotFoundError(DomainError):
     code = "api_key_not_found"
     kind = ErrorKind.NOT_FOUND

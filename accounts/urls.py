@@ -69,6 +69,24 @@ urlpatterns = [
         views.ApiKeyViewSet.as_view({"post": "revoke"}),
         name="api-key-revoke",
     ),
+    path("me/preferences", views.PreferencesView.as_view(), name="me-preferences"),
+    path(
+        "me/preferences/consents",
+        views.OwnConsentsViewSet.as_view({"get": "list"}),
+        name="me-consents",
+    ),
+    path(
+        "me/addresses",
+        views.OwnAddressViewSet.as_view({"get": "list", "post": "create"}),
+        name="me-addresses",
+    ),
+    path(
+        "me/addresses/<uuid:pk>",
+        views.OwnAddressViewSet.as_view(
+            {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
+        ),
+        name="me-address",
+    ),
     path(
         "me/activity",
         views.OwnActivityViewSet.as_view({"get": "list"}),

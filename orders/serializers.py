@@ -4,9 +4,9 @@ from uuid import UUID
 
 from rest_framework import serializers
 
+from core.addresses import PostalAddressSerializer
 from core.money import Money
 from core.serializers import (
-    CountryField,
     CurrencyField,
     MoneyField,
     StrictSerializer,
@@ -29,18 +29,8 @@ MAX_QUANTITY = 1_000_000
 MAX_ITEMS = 200
 
 
-class AddressSerializer(StrictSerializer):
-    full_name = serializers.CharField(max_length=200)
-    company = serializers.CharField(max_length=200, required=False, allow_blank=True)
-    line1 = serializers.CharField(max_length=200)
-    line2 = serializers.CharField(max_length=200, required=False, allow_blank=True)
-    city = serializers.CharField(max_length=100)
-    region = serializers.CharField(max_length=100, required=False, allow_blank=True)
-    postal_code = serializers.CharField(max_length=20)
-    country = CountryField()
-    phone = serializers.RegexField(
-        r"^[0-9+()./ -]*$", max_length=32, required=False, allow_blank=True
-    )
+class AddressSerializer(PostalAddressSerializer):
+    """Where an order goes, or its bill."""
 
 
 class AddCartItemSerializer(StrictSerializer):

@@ -12,13 +12,27 @@ from accounts.selectors._permissions import (
     permissions_named,
     unknown_permissions,
 )
+from accounts.selectors._profiles import (
+    ChosenPreferences,
+    addresses_of,
+    consents_of,
+    get_address,
+    get_preferences,
+    get_profile,
+)
 
 __all__ = [
+    "ChosenPreferences",
     "Contact",
     "activity_of",
+    "addresses_of",
     "api_keys",
+    "consents_of",
+    "get_address",
     "get_api_key",
     "get_contact",
+    "get_preferences",
+    "get_profile",
     "is_recently_proven",
     "passkeys_of",
     "permission_names",

@@ -21,6 +21,14 @@ from accounts.serializers._passkeys import (
     RegisterPasskeySerializer,
     RenamePasskeySerializer,
 )
+from accounts.serializers._profiles import (
+    AddAddressSerializer,
+    ChangePreferencesSerializer,
+    ChangeProfileSerializer,
+    ConsentEntrySerializer,
+    OwnAddressSerializer,
+    PreferencesSerializer,
+)
 from accounts.serializers._signing_in import (
     RefreshSerializer,
     SignedInSerializer,
@@ -31,16 +39,22 @@ from accounts.serializers._signing_in import (
 
 __all__ = [
     "ActivityEntrySerializer",
+    "AddAddressSerializer",
     "ApiKeySerializer",
     "ChangeApiKeySerializer",
+    "ChangePreferencesSerializer",
+    "ChangeProfileSerializer",
     "CodeSerializer",
     "CompleteMfaSerializer",
+    "ConsentEntrySerializer",
     "CreateApiKeySerializer",
     "IssuedKeySerializer",
     "MfaRequiredSerializer",
+    "OwnAddressSerializer",
     "PasskeyOptionsSerializer",
     "PasskeySerializer",
     "PasskeySignInSerializer",
+    "PreferencesSerializer",
     "RecoveryCodesSerializer",
     "RefreshSerializer",
     "RegisterPasskeySerializer",

@@ -3,6 +3,7 @@ from accounts.services._activity import (
     record_activity,
     remove_outdated_activity,
 )
+from accounts.services._addresses import add_address, change_address, remove_address
 from accounts.services._ceremonies import forget_ceremonies
 from accounts.services._keys import (
     IssuedKey,
@@ -20,6 +21,11 @@ from accounts.services._passkeys import (
     rename_passkey,
 )
 from accounts.services._people import assign_roles, create_user
+from accounts.services._profiles import (
+    change_preferences,
+    change_profile,
+    erase_consents,
+)
 from accounts.services._refreshing import refresh_session
 from accounts.services._sessions import end_session, end_sessions, start_session
 from accounts.services._signing_in import (
@@ -47,9 +53,13 @@ __all__ = [
     "IssuedKey",
     "MfaRequired",
     "SignedIn",
+    "add_address",
     "assign_roles",
     "begin_totp",
+    "change_address",
     "change_api_key",
+    "change_preferences",
+    "change_profile",
     "complete_mfa",
     "complete_sign_in",
     "confirm_totp",
@@ -58,6 +68,7 @@ __all__ = [
     "end_session",
     "end_sessions",
     "erase_activity",
+    "erase_consents",
     "forget_ceremonies",
     "passkey_registration_options",
     "passkey_sign_in_options",
@@ -66,6 +77,7 @@ __all__ = [
     "record_activity",
     "refresh_session",
     "register_passkey",
+    "remove_address",
     "remove_outdated_activity",
     "remove_passkey",
     "remove_totp",

@@ -13,7 +13,13 @@ from accounts.views._passkeys import (
     PasskeySignInView,
     PasskeyViewSet,
 )
-from accounts.views._signing_in import LoginView, MeView, RefreshView
+from accounts.views._profiles import (
+    MeView,
+    OwnAddressViewSet,
+    OwnConsentsViewSet,
+    PreferencesView,
+)
+from accounts.views._signing_in import LoginView, RefreshView
 
 __all__ = [
     "ApiKeyViewSet",
@@ -22,9 +28,12 @@ __all__ = [
     "LoginView",
     "MeView",
     "OwnActivityViewSet",
+    "OwnAddressViewSet",
+    "OwnConsentsViewSet",
     "PasskeySignInOptionsView",
     "PasskeySignInView",
     "PasskeyViewSet",
+    "PreferencesView",
     "RecoveryCodesView",
     "RefreshView",
     "StepUpOptionsView",

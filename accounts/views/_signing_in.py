@@ -4,12 +4,11 @@ from drf_spectacular.utils import (
     PolymorphicProxySerializer,
     extend_schema,
 )
-from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import services
-from accounts.auth import DEVICE_HEADER, current_user, device_of, proof_of_device
+from accounts.auth import DEVICE_HEADER, device_of, proof_of_device
 from accounts.exceptions import InvalidCredentialsError, InvalidRefreshTokenError
 from accounts.serializers import (
     MfaRequiredSerializer,
@@ -17,7 +16,6 @@ from accounts.serializers import (
     SignedInSerializer,
     SignInSerializer,
     TokenPairSerializer,
-    UserSerializer,
 )
 from core.permissions import Anyone
 from core.protection.limiter import give_back
@@ -134,18 +132,3 @@ class RefreshView(TokenView):
             now=timezone.now(),
         )
         return Response(TokenPairSerializer(tokens).data)
-
-
-class MeView(ApiView):
-    permission_classes = (IsAuthenticated,)
-    serializer_class = UserSerializer
-
-    @extend_schema(
-        operation_id="auth_me",
-        summary="Read who is signed in",
-        tags=["Accounts"],
-        responses=UserSerializer,
-        examples=[OpenApiExample("Anna", value=USER_EXAMPLE, response_only=True)],
-    )
-    def get(self, request: Request) -> Response:
-        return Response(UserSerializer(current_user(request)).data)
