@@ -20,12 +20,18 @@ HEADER_END = b"\r\n\r\n"
 class Result:
     name: str
     seconds: float = 0.0
+    # Of the server's side: what it took of the processors.
+    cpu_seconds: float = 0.0
     latencies: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
 
     @property
     def per_second(self) -> float:
         return len(self.latencies) / self.seconds if self.seconds else 0.0
+
+    @property
+    def cpu_ms(self) -> float:
+        return self.cpu_seconds * 1000 / (len(self.latencies) or 1)
 
     def percentile(self, share: float) -> float:
         """Return the latency in milliseconds that this share of the calls stayed within."""

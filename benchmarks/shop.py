@@ -6,7 +6,9 @@
 Seeds 10,000 products with two variants each, starts the web server as production does (two
 processes, fsync on), and prints requests per second, p50, p99 and the ratio to the bare view,
 which is measured before and after each for half as long: what else the machine does
-weighs on both. Absolute numbers belong to the machine; the ratios are what to compare.
+weighs on both. Beside it, the same ratio by the processor time of a request (web server,
+PostgreSQL and Valkey together), which hardly minds what else the machine does. Absolute
+numbers belong to the machine; the ratios are what to compare.
 """
 
 import argparse
@@ -18,7 +20,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,7 @@ from uuid import uuid4
 
 import orjson
 
+from benchmarks.cpu import cpu_seconds
 from benchmarks.load import Connection, Load, Result, Step, get
 from config import processes
 from config.embedded import EmbeddedServers
@@ -66,6 +69,18 @@ class Row:
     def ratio(self) -> float:
         return self.result.per_second / (self.bare.per_second or 1)
 
+    @property
+    def cpu_ratio(self) -> float:
+        return self.bare.cpu_ms / (self.result.cpu_ms or 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A running shop: its address, and the processes that it consists of."""
+
+    address: str
+    pids: tuple[int, ...]
+
 
 def main() -> int:
     options = _parse_arguments()
@@ -78,7 +93,7 @@ def main() -> int:
         _manage(environment, "migrate", "--verbosity", "0")
         catalogue = _seed(environment)
         with _simulator(environment):
-            rows = _measure_all(options, environment, catalogue)
+            rows = _measure_all(options, environment, catalogue, servers.pids)
     print(_table(rows))
     return 0
 
@@ -156,20 +171,22 @@ def _simulator(environment: dict[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def _web(environment: dict[str, str], **extra: str) -> Iterator[str]:
-    """Run the web process as production does; yield its address."""
+def _web(
+    environment: dict[str, str], servers: Collection[int], **extra: str
+) -> Iterator[Site]:
+    """Run the web process as production does."""
     port = _free_port()
     address = f"http://127.0.0.1:{port}"
-    with _process(processes.web("127.0.0.1", port), environment | extra):
+    with _process(processes.web("127.0.0.1", port), environment | extra) as pid:
         _wait_for(f"{address}/health/live")
-        yield address
+        yield Site(address, (pid, *servers))
 
 
 @contextmanager
-def _process(command: list[str], environment: dict[str, str]) -> Iterator[None]:
+def _process(command: list[str], environment: dict[str, str]) -> Iterator[int]:
     process = subprocess.Popen(command, cwd=ROOT, env=environment)
     try:
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.wait(15)
@@ -190,19 +207,21 @@ def _measure_all(
     options: argparse.Namespace,
     environment: dict[str, str],
     catalogue: dict[str, list[str]],
+    servers: Collection[int],
 ) -> list[Row]:
     """Measure warm, then once more with the cache off."""
     warm, cold = _scenarios(catalogue)
-    with _web(environment) as address:
-        rows = _compare(options, warm, Load(address, options.clients))
-    with _web(environment, BYTES_CACHE="off") as address:
-        return rows + _compare(options, cold, Load(address, options.clients))
+    with _web(environment, servers) as site:
+        rows = _compare(options, warm, site)
+    with _web(environment, servers, BYTES_CACHE="off") as site:
+        return rows + _compare(options, cold, site)
 
 
 def _compare(
-    options: argparse.Namespace, scenarios: list[Scenario], load: Load
+    options: argparse.Namespace, scenarios: list[Scenario], site: Site
 ) -> list[Row]:
     wanted = options.only.split(",") if options.only else [""]
+    load = Load(site.address, options.clients)
     rows = []
     for scenario in scenarios:
         if not any(name in scenario.name for name in wanted):
@@ -210,11 +229,19 @@ def _compare(
         bare, result = Result(scenario.bare.name), Result(scenario.name)
         load.warm_up(scenario.step)
         load.warm_up(scenario.bare.step)
-        load.measure(scenario.bare.step, options.seconds / 2, bare)
-        load.measure(scenario.step, options.seconds, result)
-        load.measure(scenario.bare.step, options.seconds / 2, bare)
+        for step, share, into in (
+            (scenario.bare.step, 0.5, bare),
+            (scenario.step, 1.0, result),
+            (scenario.bare.step, 0.5, bare),
+        ):
+            before = cpu_seconds(site.pids)
+            load.measure(step, options.seconds * share, into)
+            into.cpu_seconds += cpu_seconds(site.pids) - before
         rows.append(Row(result, bare))
-        print(f"{result.name:<24}{rows[-1].ratio:>6.2f}", file=sys.stderr)
+        print(
+            f"{result.name:<24}{rows[-1].ratio:>6.2f}{rows[-1].cpu_ratio:>6.2f}",
+            file=sys.stderr,
+        )
     return rows
 
 
@@ -303,20 +330,20 @@ def _checkout(variants: list[str], shipping_option_id: str) -> Step:
 
 
 def _table(rows: list[Row]) -> str:
-    columns = ("", "per second", "p50 ms", "p99 ms", "of it", "statuses")
-    lines = ["{:<22}{:>11}{:>9}{:>9}{:>8}  {}".format(*columns)]
+    columns = ("", "per second", "p50 ms", "p99 ms", "of it", "CPU ms", "of it")
+    lines = ["{:<22}{:>11}{:>9}{:>9}{:>8}{:>9}{:>8}  statuses".format(*columns)]
     for row in rows:
-        lines.append(_line(row.result, f"{row.ratio:.2f}"))
-        lines.append(_line(row.bare, ""))
+        lines.append(_line(row.result, f"{row.ratio:.2f}", f"{row.cpu_ratio:.2f}"))
+        lines.append(_line(row.bare, "", ""))
     return "\n".join(lines)
 
 
-def _line(result: Result, ratio: str) -> str:
+def _line(result: Result, ratio: str, cpu_ratio: str) -> str:
     statuses = ", ".join(f"{code}: {n}" for code, n in sorted(result.statuses.items()))
     return (
         f"{result.name if ratio else '  ' + result.name:<22}{result.per_second:>11.1f}"
-        f"{result.percentile(0.5):>9.2f}{result.percentile(0.99):>9.2f}"
-        f"{ratio:>8}  {statuses}"
+        f"{result.percentile(0.5):>9.2f}{result.percentile(0.99):>9.2f}{ratio:>8}"
+        f"{result.cpu_ms:>9.2f}{cpu_ratio:>8}  {statuses}"
     )
 
 
