@@ -25,13 +25,10 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-import orjson
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Model
 from django.utils import timezone
 
 from core.conditional import StaleVersionError, make_etag
@@ -39,7 +36,7 @@ from core.ids import uuid7
 from core.locking import lock_wait
 from core.money import Money
 from core.prepared import prepared_cursor
-from core.rows import insert
+from core.rows import as_json, insert
 from inventory import services as inventory_services
 from orders import selectors
 from orders.exceptions import (
@@ -71,7 +68,7 @@ WITH lines AS (
     SELECT * FROM jsonb_populate_recordset(NULL::orders_timelineentry, %(entries)s::jsonb)
 ), attempt AS (
     INSERT INTO orders_payment
-    SELECT * FROM jsonb_populate_record(NULL::orders_payment, %(payment)s::jsonb)
+    SELECT * FROM jsonb_populate_recordset(NULL::orders_payment, %(payment)s::jsonb)
 )
 UPDATE orders_cart
 SET state = 'checked_out', order_id = %(order_id)s, hold_reference = NULL,
@@ -351,20 +348,11 @@ def _record_attempt(
         cursor.execute(
             RECORD_ATTEMPT,
             {
-                "lines": _as_json([_row(line) for line in lines]),
-                "entries": _as_json([_row(entry) for entry in entries]),
-                "payment": _as_json(_row(payment)),
+                "lines": as_json(lines),
+                "entries": as_json(entries),
+                "payment": as_json([payment]),
                 "order_id": payment.order_id,
                 "cart_id": cart.pk,
                 "now": now,
             },
         )
-
-
-def _row(instance: Model) -> dict[str | None, Any]:
-    fields = instance._meta.concrete_fields  # noqa: SLF001 -- Django documents _meta
-    return {field.column: getattr(instance, field.attname) for field in fields}
-
-
-def _as_json(value: Any) -> str:
-    return orjson.dumps(value).decode()
