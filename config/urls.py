@@ -19,7 +19,19 @@ schema = public_bytes(
     SpectacularJSONAPIView.as_view(renderer_classes=[JSONRenderer]), namespace="schema"
 )
 
+# They are tried in turn, so what is asked for most comes first.
 urlpatterns = [
+    path(
+        "api/v1/",
+        include(
+            [
+                path("", include("orders.urls")),
+                path("", include("catalog.urls")),
+                path("", include("accounts.urls")),
+                path("", include("inventory.urls")),
+            ]
+        ),
+    ),
     path("", RedirectView.as_view(pattern_name="docs")),
     path("admin/", admin.site.urls),
     path("metrics", metrics),
@@ -29,17 +41,6 @@ urlpatterns = [
     path("api/redoc", SpectacularRedocView.as_view(), name="redoc"),
     path("problems", pages.problem_index),
     path("problems/<slug:slug>", pages.problem_page),
-    path(
-        "api/v1/",
-        include(
-            [
-                path("", include("accounts.urls")),
-                path("", include("catalog.urls")),
-                path("", include("inventory.urls")),
-                path("", include("orders.urls")),
-            ]
-        ),
-    ),
 ]
 
 if settings.DEV_TOOLS:

@@ -50,6 +50,18 @@ FINAL_REFUSALS = {
 # step and may be corrected, or somebody else was faster and it may be repeated.
 OPEN_CODES = {"validation_error", "conflict"}
 REPLAYED_HEADERS = ("Content-Type", "Location", "ETag", "Cache-Control", "Link")
+# Without waiting for the disk: whatever its request commits afterwards comes after it in
+# the log, so where the claim was lost with a machine, nothing of its effect was kept.
+CLAIM = """
+INSERT INTO core_idempotencyrecord (
+    id, scope, route, key, fingerprint, state, request_id, headers, body,
+    claimed_until, expires_at, created_at
+)
+SELECT %(id)s, %(scope)s, %(route)s, %(key)s, %(fingerprint)s, 'claimed',
+    %(request_id)s, '{}', '', %(claimed_until)s, %(expires_at)s, %(created_at)s
+FROM set_config('synchronous_commit', %(waiting)s, true)
+ON CONFLICT (scope, route, key) DO NOTHING
+"""
 COMPLETE = """
 UPDATE core_idempotencyrecord
 SET state = 'completed', status_code = %(status_code)s, body = %(body)s,
@@ -202,20 +214,15 @@ def _run_phased(
     identity: _Identity, handler: Handler, *, now: datetime
 ) -> HttpResponse:
     claim = _new_record(identity, now=now, answer=None)
-    if not insert(claim, conflict="ON CONFLICT (scope, route, key) DO NOTHING"):
+    if not _claim(claim):
         claim = _claim_again(identity, now=now)
     if claim.state == IdempotencyRecord.State.COMPLETED:
         return _replay(claim, identity)
-    mine = IdempotencyRecord.objects.filter(
-        pk=claim.pk,
-        state=IdempotencyRecord.State.CLAIMED,
-        claimed_until=claim.claimed_until,
-    )
     try:
         response = _finished(handler())
     except BaseException:
         with tidying_up():
-            mine.update(claimed_until=now)
+            _still_claimed(claim).update(claimed_until=now)
         raise
     # Else whoever repeats a request that took too long would wait for the lease to end.
     with tidying_up():
@@ -223,10 +230,31 @@ def _run_phased(
             _complete(claim, response)
         elif response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             # Part of the effect may stand: the key stays bound to this request.
-            mine.update(claimed_until=now)
+            _still_claimed(claim).update(claimed_until=now)
         else:
-            mine.delete()
+            _still_claimed(claim).delete()
     return response
+
+
+def _claim(record: IdempotencyRecord) -> bool:
+    """Write down a claim to a key that is new, and say whether it was."""
+    names = ("id", "scope", "route", "key", "fingerprint", "request_id")
+    times = ("claimed_until", "expires_at", "created_at")
+    values = {name: getattr(record, name) for name in (*names, *times)}
+    # A caller's transaction must stay as durable as it is.
+    values["waiting"] = "on" if connection.in_atomic_block else "off"
+    with prepared_cursor() as cursor:
+        cursor.execute(CLAIM, values)
+        return bool(cursor.rowcount)
+
+
+def _still_claimed(claim: IdempotencyRecord) -> QuerySet[IdempotencyRecord]:
+    """Return the claim, unless its time was over and somebody else has taken it up."""
+    return IdempotencyRecord.objects.filter(
+        pk=claim.pk,
+        state=IdempotencyRecord.State.CLAIMED,
+        claimed_until=claim.claimed_until,
+    )
 
 
 @transaction.atomic

@@ -25,11 +25,14 @@ from core.exceptions import (
 from core.pagination import PAGE_PARAMS
 from core.permissions import admits_machines, is_machine
 from core.protection.addresses import client_of
+from core.renderers import JSONRenderer
 from core.sparse import parse_member_names, require_known, select_members
 
 _IDEMPOTENT_METHODS = frozenset({"POST", "PATCH"})
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 _ALWAYS_KNOWN = frozenset({"fields"})
+# What nearly all clients send.
+_PLAIN_ACCEPTS = frozenset({"*/*", "application/json"})
 # The actions that answer a page of a list where the view has a pagination class.
 _LIST_ACTIONS = frozenset({"get", "list"})
 PRIVATE = "private, no-store"
@@ -75,6 +78,20 @@ class ApiView(APIView):
         if method not in self.http_method_names or handler is None:
             raise MethodNotAllowedError(allowed=tuple(self.allowed_methods))
         return handler
+
+    def perform_content_negotiation(
+        self,
+        request: Request,
+        force: bool = False,  # noqa: FBT001, FBT002 -- DRF's signature
+    ) -> tuple[Any, str]:
+        """Choose at once where there is no choice, as for nearly every request."""
+        if (
+            len(self.renderer_classes) == 1
+            and self.renderer_classes[0] is JSONRenderer
+            and request.META.get("HTTP_ACCEPT", "*/*") in _PLAIN_ACCEPTS
+        ):
+            return JSONRenderer(), JSONRenderer.media_type
+        return super().perform_content_negotiation(request, force)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

@@ -1,5 +1,4 @@
 from http import HTTPStatus
-from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
@@ -15,7 +14,7 @@ from core.exceptions import InvalidParameterError
 from core.idempotency import read_key
 from core.pagination import InvalidCursorError
 from core.permissions import Anyone, is_machine, person_or
-from core.serializers import StrictSerializer
+from core.serializers import validated
 from core.views import ApiView, ApiViewSet
 from inventory.exceptions import InsufficientStockError
 from orders import selectors, services
@@ -72,15 +71,6 @@ def shopper_of(request: Request) -> Shopper:
     return Shopper(user_id=user.pk, email=user.email)
 
 
-def validated(
-    serializer: type[StrictSerializer], request: Request, **context: Any
-) -> dict[str, Any]:
-    data = serializer(data=request.data, context=context)
-    data.is_valid(raise_exception=True)
-    values: dict[str, Any] = data.validated_data
-    return values
-
-
 def seen_version(request: Request) -> int | None:
     """Return the version of If-Match, which carts honour but don't ask for."""
     if request.META.get("HTTP_IF_MATCH", "").strip() in {"", "*"}:
@@ -118,7 +108,7 @@ class CartViewSet(ViewSetMixin, ApiView):
         A signed-in user has one open cart: it is answered with 200, and the items join
         it. A new cart is answered with 201.
         """
-        wanted = validated(OpenCartSerializer, request)
+        wanted = validated(OpenCartSerializer, request.data)
         cart, is_new = services.open_cart(
             shopper=shopper_of(request),
             currency=wanted.get("currency"),
@@ -144,7 +134,7 @@ class CartViewSet(ViewSetMixin, ApiView):
             services.change_cart(
                 cart_id=cart_id,
                 shopper=shopper_of(request),
-                changes=validated(ChangeCartSerializer, request),
+                changes=validated(ChangeCartSerializer, request.data),
                 expected_version=seen_version(request),
                 now=timezone.now(),
             )
@@ -153,7 +143,7 @@ class CartViewSet(ViewSetMixin, ApiView):
     @extend_schema(request=AddCartItemSerializer)
     def add_item(self, request: Request, cart_id: UUID) -> Response:
         """Add a variant; if it is there already, its line's quantity rises."""
-        wanted = validated(AddCartItemSerializer, request)
+        wanted = validated(AddCartItemSerializer, request.data)
         return cart_response(
             services.add_cart_item(
                 cart_id=cart_id,
@@ -168,7 +158,7 @@ class CartViewSet(ViewSetMixin, ApiView):
     @extend_schema(request=ChangeCartItemSerializer)
     def change_item(self, request: Request, cart_id: UUID, item_id: UUID) -> Response:
         """Set a line's quantity, which also accepts its present price."""
-        wanted = validated(ChangeCartItemSerializer, request)
+        wanted = validated(ChangeCartItemSerializer, request.data)
         return cart_response(
             services.change_cart_item(
                 cart_id=cart_id,
@@ -266,7 +256,9 @@ class CheckoutView(ApiView):
 
         202 when the payment's outcome isn't known yet: read the order again later.
         """
-        wanted = validated(CheckOutSerializer, request, offered=offered_providers())
+        wanted = validated(
+            CheckOutSerializer, request.data, offered=offered_providers()
+        )
         placed = services.check_out(
             cart_id=cart_id,
             shopper=shopper_of(request),
@@ -328,7 +320,7 @@ class OrderViewSet(ApiViewSet):
     @extend_schema(request=CancelOrderSerializer)
     def cancel(self, request: Request, number: str) -> Response:
         """Cancel an order: its goods go back, its money is given back."""
-        wanted = validated(CancelOrderSerializer, request)
+        wanted = validated(CancelOrderSerializer, request.data)
         viewer = viewer_of(request, "orders.change_order")
         return order_response(
             services.cancel_order(

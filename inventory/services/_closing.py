@@ -28,7 +28,8 @@ WHERE id = ANY(%(ids)s) AND state = ANY(%(origins)s)
 """
 
 
-@transaction.atomic
+# Without a savepoint: a refusal rolls back the caller's transaction too.
+@transaction.atomic(savepoint=False)
 def consume_stock(*, reference: UUID, now: datetime) -> None:
     """Take the held units off the shelf. Done already: nothing happens.
 
