@@ -26,6 +26,7 @@ PLAIN_FIELDS = frozenset(
         models.BigIntegerField,
         models.BooleanField,
         models.CharField,
+        models.DateTimeField,
         models.EmailField,
         models.ForeignKey,
         models.IntegerField,
@@ -52,6 +53,9 @@ class _Shape:
 def _shape(model: type[models.Model]) -> _Shape:
     meta = model._meta  # noqa: SLF001 -- Django documents _meta
     fields = tuple(meta.concrete_fields)
+    for field in fields:
+        if getattr(field, "auto_now", False) or isinstance(field, models.FileField):
+            raise TypeError(f"{field} makes its value when it is saved.")
     return _Shape(
         table=meta.db_table,
         fields=fields,
@@ -110,7 +114,7 @@ def insert(instance: models.Model, *, conflict: str = "") -> bool:
         cursor.execute(
             _insertion(type(instance), filled, conflict),
             [
-                _value(field, instance, add=True)
+                _value(field, instance)
                 for field in _shape(type(instance)).fields
                 if field not in filled
             ],
@@ -131,23 +135,40 @@ def insert_all(instances: Sequence[models.Model], *, conflict: str = "") -> None
     """
     if not instances:
         return
-    model, filled = type(instances[0]), _filled(instances[0])
+    filled = tuple(field.attname for field in _filled(instances[0]))
     with prepared_cursor() as cursor:
         cursor.execute(
-            _insertion_of_all(model, filled, conflict), [as_json(instances, filled)]
+            f"{insertion(type(instances[0]), '%(rows)s', filled)} {conflict}",
+            {"rows": as_json(instances, filled)},
         )
     for instance in instances:
         _mark_stored(instance)
 
 
-def as_json(instances: Iterable[models.Model], without: Collection[Any] = ()) -> str:
-    """Write the rows as JSON, for ``jsonb_populate_recordset`` and its like."""
+@cache
+def insertion(
+    model: type[models.Model], rows: str, without: tuple[str, ...] = ()
+) -> str:
+    """Compose the INSERT of rows that come as JSON, to be made a part of a statement."""
+    shape = _shape(model)
+    names = _listed(field for field in shape.fields if field.attname not in without)
+    return (
+        f"INSERT INTO {shape.table} ({names}) SELECT {names}"  # noqa: S608 -- no values in it
+        f" FROM jsonb_populate_recordset(NULL::{shape.table}, {rows}::jsonb)"
+    )
+
+
+def as_json(instances: Sequence[models.Model], without: Collection[str] = ()) -> str:
+    """Write the rows as JSON for an ``insertion``."""
+    if not instances:
+        return "[]"
+    pairs = [
+        (field.column, field.attname)
+        for field in _shape(type(instances[0])).fields
+        if field.attname not in without
+    ]
     rows = [
-        {
-            field.column: field.pre_save(instance, add=True)
-            for field in _shape(type(instance)).fields
-            if field not in without
-        }
+        {column: getattr(instance, name) for column, name in pairs}
         for instance in instances
     ]
     return orjson.dumps(rows).decode()
@@ -156,15 +177,15 @@ def as_json(instances: Iterable[models.Model], without: Collection[Any] = ()) ->
 def update(instance: models.Model, *names: str) -> None:
     """Write these fields of the row. It must be there, as it is when it is locked."""
     fields, statement = _change(type(instance), names)
-    values = [_value(field, instance, add=False) for field in fields]
+    values = [_value(field, instance) for field in fields]
     with prepared_cursor() as cursor:
         cursor.execute(statement, [*values, instance.pk])
         if cursor.rowcount != 1:
             raise DatabaseError(f"{instance!r} is not there to be updated.")
 
 
-def _value(field: Any, instance: models.Model, *, add: bool) -> Any:
-    value = field.pre_save(instance, add)
+def _value(field: Any, instance: models.Model) -> Any:
+    value = getattr(instance, field.attname)
     if type(field) in PLAIN_FIELDS:
         return value
     return field.get_db_prep_save(value, connection)
@@ -193,18 +214,6 @@ def _insertion(
     return (
         f"INSERT INTO {shape.table} ({_listed(given)})"  # noqa: S608 -- no values in it
         f" VALUES ({', '.join(['%s'] * len(given))}) {conflict} {returning}"
-    )
-
-
-@cache
-def _insertion_of_all(
-    model: type[models.Model], filled: tuple[Any, ...], conflict: str
-) -> str:
-    shape = _shape(model)
-    names = _listed(field for field in shape.fields if field not in filled)
-    return (
-        f"INSERT INTO {shape.table} ({names}) SELECT {names}"  # noqa: S608 -- no values in it
-        f" FROM jsonb_populate_recordset(NULL::{shape.table}, %s::jsonb) {conflict}"
     )
 
 

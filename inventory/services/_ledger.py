@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from catalog import services as catalog_services
 from core.events import Event, publish_all
 from core.ids import uuid7
@@ -55,11 +57,10 @@ stock.variant_id IN (
 
 RECORD = """
 WITH entry AS MATERIALIZED (
-    SELECT * FROM unnest(
-        %(ids)s::uuid[], %(stock_ids)s::uuid[], %(kinds)s::text[],
-        %(on_hand)s::int[], %(reserved)s::int[], %(references)s::uuid[]
-    ) WITH ORDINALITY
-    AS entry(id, stock_id, kind, on_hand, reserved, reference, position)
+    SELECT * FROM jsonb_to_recordset(%(entries)s::jsonb) AS entry(
+        id uuid, stock_id uuid, kind text, on_hand int, reserved int, reference uuid,
+        position int
+    )
 ), change AS (
     SELECT stock_id, sum(on_hand)::int AS on_hand, sum(reserved)::int AS reserved
     FROM entry GROUP BY stock_id
@@ -187,12 +188,20 @@ def record(
     if not entries:
         return list(rows)
     parameters: dict[str, Any] = {
-        "ids": [uuid7() for _ in entries],
-        "stock_ids": [entry.stock_id for entry in entries],
-        "kinds": [entry.kind.value for entry in entries],
-        "on_hand": [entry.on_hand_change for entry in entries],
-        "reserved": [entry.reserved_change for entry in entries],
-        "references": [entry.reference for entry in entries],
+        "entries": orjson.dumps(
+            [
+                {
+                    "id": uuid7(),
+                    "stock_id": entry.stock_id,
+                    "kind": entry.kind,
+                    "on_hand": entry.on_hand_change,
+                    "reserved": entry.reserved_change,
+                    "reference": entry.reference,
+                    "position": position,
+                }
+                for position, entry in enumerate(entries)
+            ]
+        ).decode(),
         "reason": reason,
         "actor_id": actor_id,
         "hold_until": hold_until,

@@ -117,7 +117,7 @@ def test_reservation_goes_only_where_its_table_says(before, verb):
     lines = Movement.objects.count()
 
     if is_refused:
-        with pytest.raises(ReservationLostError):
+        with pytest.raises(ReservationLostError), transaction.atomic():
             verb(reference)
     else:
         verb(reference)

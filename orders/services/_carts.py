@@ -13,7 +13,8 @@ from django.db.models import QuerySet
 from core.conditional import StaleVersionError, make_etag
 from core.errors import FieldError
 from core.ids import uuid7
-from core.rows import insert, insert_all, update
+from core.prepared import prepared_cursor
+from core.rows import as_json, insert_all, insertion, update
 from inventory import services as inventory_services
 from inventory.exceptions import InsufficientStockError
 from orders import selectors
@@ -30,6 +31,12 @@ from orders.exceptions import (
 from orders.models import Cart, CartItem, Order, ShippingOption
 from orders.selectors import PricedCart
 
+OPEN = f"""
+WITH opened AS (
+    {insertion(Cart, "%(cart)s")}
+)
+{insertion(CartItem, "%(items)s")}
+"""
 RAISE_QUANTITIES = """
 ON CONFLICT (id) DO UPDATE
 SET quantity = excluded.quantity, seen_amount = excluded.seen_amount
@@ -97,8 +104,8 @@ def _start_cart(
         for variant_id, quantity in quantities.items()
     ]
     priced = _priced_with(cart, items, changed=quantities, at="#/items", now=now)
-    insert(cart)
-    insert_all(items)
+    with prepared_cursor() as cursor:
+        cursor.execute(OPEN, {"cart": as_json([cart]), "items": as_json(items)})
     return priced
 
 

@@ -25,6 +25,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -36,7 +37,7 @@ from core.ids import uuid7
 from core.locking import lock_wait
 from core.money import Money
 from core.prepared import prepared_cursor
-from core.rows import as_json, insert
+from core.rows import as_json, insertion
 from inventory import services as inventory_services
 from orders import selectors
 from orders.exceptions import (
@@ -59,22 +60,24 @@ from orders.services._carts import (
 from orders.services._paying import FIRST_CHECK_AFTER, UNASKED, finalize_payment
 from orders.services._transitions import move_order
 
-RECORD_ATTEMPT = """
-WITH lines AS (
-    INSERT INTO orders_orderline
-    SELECT * FROM jsonb_populate_recordset(NULL::orders_orderline, %(lines)s::jsonb)
+# The database numbers the order.
+_NUMBERED = ("number",)
+RECORD_ATTEMPT = f"""
+WITH placed AS (
+    {insertion(Order, "%(order)s", _NUMBERED)} RETURNING number
+), lines AS (
+    {insertion(OrderLine, "%(lines)s")}
 ), entries AS (
-    INSERT INTO orders_timelineentry
-    SELECT * FROM jsonb_populate_recordset(NULL::orders_timelineentry, %(entries)s::jsonb)
+    {insertion(TimelineEntry, "%(entries)s")}
 ), attempt AS (
-    INSERT INTO orders_payment
-    SELECT * FROM jsonb_populate_recordset(NULL::orders_payment, %(payment)s::jsonb)
+    {insertion(Payment, "%(payment)s")}
 )
 UPDATE orders_cart
 SET state = 'checked_out', order_id = %(order_id)s, hold_reference = NULL,
     version = version + 1, updated_at = %(now)s
 WHERE id = %(cart_id)s
-"""
+RETURNING (SELECT number FROM placed)
+"""  # noqa: S608 -- made of column names
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,18 +206,17 @@ def claim_order(
         created_at=now,
         next_check_at=now + FIRST_CHECK_AFTER,
     )
-    entries: list[TimelineEntry] = []
+    is_new = order is None
     if order:
         _take_up(order, priced, now)
     else:
-        order = _record_order(priced, now)
-        entries = _first_entries(order, now)
+        order = _new_order(priced, now)
     payment.order = order
     payment.idempotency_key = f"order:{order.pk}:authorize:{payment.generation}"
     lines = tuple(
         _order_line(order, position, line) for position, line in enumerate(priced.lines)
     )
-    _record_attempt(cart, payment, lines, entries, now)
+    _record_attempt(cart, payment, lines, now, is_new=is_new)
     # Last, so that the stock rows stay locked for as short a time as possible.
     inventory_services.reserve_stock(
         reference=payment.pk,
@@ -262,12 +264,11 @@ def _agreed(cart: Cart, expected_total: Money | None, now: datetime) -> PricedCa
     return priced
 
 
-def _record_order(priced: PricedCart, now: datetime) -> Order:
+def _new_order(priced: PricedCart, now: datetime) -> Order:
     cart = priced.cart
     order = Order(cart_id=cart.pk, user_id=cart.user_id)
     for name, value in _agreement(priced, now).items():
         setattr(order, name, value)
-    insert(order)
     return order
 
 
@@ -340,19 +341,23 @@ def _record_attempt(
     cart: Cart,
     payment: Payment,
     lines: Sequence[OrderLine],
-    entries: Sequence[TimelineEntry],
     now: datetime,
+    *,
+    is_new: bool,
 ) -> None:
-    """Write what hangs on an order and close its cart, in one statement."""
+    """Write the order if it is new, what hangs on it, and close its cart: one statement."""
+    order = payment.order
+    parameters: dict[str, Any] = {
+        "order": as_json([order] if is_new else [], _NUMBERED),
+        "lines": as_json(lines),
+        "entries": as_json(_first_entries(order, now) if is_new else []),
+        "payment": as_json([payment]),
+        "order_id": order.pk,
+        "cart_id": cart.pk,
+        "now": now,
+    }
     with prepared_cursor() as cursor:
-        cursor.execute(
-            RECORD_ATTEMPT,
-            {
-                "lines": as_json(lines),
-                "entries": as_json(entries),
-                "payment": as_json([payment]),
-                "order_id": payment.order_id,
-                "cart_id": cart.pk,
-                "now": now,
-            },
-        )
+        cursor.execute(RECORD_ATTEMPT, parameters)
+        (number,) = cursor.fetchone()
+    if is_new:
+        order.number = number
