@@ -48,6 +48,17 @@ urlpatterns = [
         name="auth-step-up-options",
     ),
     path("auth/refresh", views.RefreshView.as_view(), name="auth-refresh"),
+    path("auth/logout", views.LogoutView.as_view(), name="auth-logout"),
+    path(
+        "auth/sessions",
+        views.SessionViewSet.as_view({"get": "list", "delete": "end_others"}),
+        name="auth-sessions",
+    ),
+    path(
+        "auth/sessions/<uuid:pk>",
+        views.SessionViewSet.as_view({"delete": "end"}),
+        name="auth-session",
+    ),
     path("auth/me", views.MeView.as_view(), name="auth-me"),
     path(
         "api-keys",

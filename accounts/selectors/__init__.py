@@ -20,6 +20,7 @@ from accounts.selectors._profiles import (
     get_preferences,
     get_profile,
 )
+from accounts.selectors._sessions import open_sessions_of
 
 __all__ = [
     "ChosenPreferences",
@@ -34,6 +35,7 @@ __all__ = [
     "get_preferences",
     "get_profile",
     "is_recently_proven",
+    "open_sessions_of",
     "passkeys_of",
     "permission_names",
     "permissions_named",

@@ -29,6 +29,7 @@ from accounts.serializers._profiles import (
     OwnAddressSerializer,
     PreferencesSerializer,
 )
+from accounts.serializers._sessions import LogoutSerializer, SessionSerializer
 from accounts.serializers._signing_in import (
     RefreshSerializer,
     SignedInSerializer,
@@ -49,6 +50,7 @@ __all__ = [
     "ConsentEntrySerializer",
     "CreateApiKeySerializer",
     "IssuedKeySerializer",
+    "LogoutSerializer",
     "MfaRequiredSerializer",
     "OwnAddressSerializer",
     "PasskeyOptionsSerializer",
@@ -60,6 +62,7 @@ __all__ = [
     "RegisterPasskeySerializer",
     "RenamePasskeySerializer",
     "RotateApiKeySerializer",
+    "SessionSerializer",
     "SignInSerializer",
     "SignedInSerializer",
     "StepUpSerializer",

@@ -40,6 +40,11 @@ from accounts.services._signing_keys import (
     rotate_signing_key,
     rotate_signing_key_if_due,
 )
+from accounts.services._signing_out import (
+    sign_device_out,
+    sign_out,
+    sign_out_elsewhere,
+)
 from accounts.services._step_up import prove_again
 from accounts.services._totp import (
     begin_totp,
@@ -87,8 +92,11 @@ __all__ = [
     "rotate_api_key",
     "rotate_signing_key",
     "rotate_signing_key_if_due",
+    "sign_device_out",
     "sign_in",
     "sign_in_with_passkey",
+    "sign_out",
+    "sign_out_elsewhere",
     "spend_code",
     "start_session",
 ]

@@ -19,6 +19,7 @@ from accounts.views._profiles import (
     OwnConsentsViewSet,
     PreferencesView,
 )
+from accounts.views._sessions import LogoutView, SessionViewSet
 from accounts.views._signing_in import LoginView, RefreshView
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "CompleteMfaView",
     "ConfirmTotpView",
     "LoginView",
+    "LogoutView",
     "MeView",
     "OwnActivityViewSet",
     "OwnAddressViewSet",
@@ -36,6 +38,7 @@ __all__ = [
     "PreferencesView",
     "RecoveryCodesView",
     "RefreshView",
+    "SessionViewSet",
     "StepUpOptionsView",
     "StepUpView",
     "TotpView",

@@ -16,7 +16,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, transaction
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
-from accounts.tests.factories import PASSWORD, make_user
+from accounts.models import User
+from accounts.tests.factories import PASSWORD, make_tokens, make_user
 from catalog.models import ImportJob
 from catalog.tests.factories import (
     make_attribute,
@@ -159,6 +160,10 @@ class Shop:
         """Return the values of a path's parameters."""
         kind = path.removeprefix("/api/v1/").split("/")[0]
         return getattr(self, f"_{kind}")(path) if "{" in path else {}
+
+    def _auth(self, path):
+        me = self.client.get("/api/v1/auth/me").json()
+        return {"id": make_tokens(User.objects.get(pk=me["id"])).session_id}
 
     def _attributes(self, path):
         attribute = make_attribute("fabric", values=["Silk"])
