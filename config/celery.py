@@ -17,8 +17,7 @@ class RequireKeys(bootsteps.Step):
     """Keeps a worker from starting that could not read what the shop has encrypted."""
 
     def create(self, _parent: Any) -> None:
-        # Django's apps are loaded by now, but not yet when this module is.
-        from core.key_proofs import require_keys  # noqa: PLC0415
+        from core.key_proofs import require_keys  # noqa: PLC0415 -- models need the app registry
 
         require_keys()
 
@@ -30,7 +29,6 @@ class BeatingScheduler(Scheduler):
     """Sends what is due, and shows that it does."""
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
-        # Django's apps are loaded by now, but not yet when this module is.
         from core.heartbeat import record_heartbeat  # noqa: PLC0415 -- models need the app registry
 
         seconds: float = super().tick(*args, **kwargs)

@@ -15,7 +15,7 @@ from config import install, processes
 
 ROOT = Path(__file__).resolve().parents[2]
 # Set by the platform, by tools, or by ourselves for our own children.
-NOT_FOR_PEOPLE = {"PYTEST_XDIST_WORKER"}
+NOT_FOR_PEOPLE = {"PYTEST_XDIST_WORKER", "UV_CACHE_DIR", "XDG_CACHE_HOME"}
 READERS = {"env_str", "env_bool", "env_int", "env_list", "env_choice", "env_secret"}
 FOR_COMPOSE_ALONE = {"POSTGRES_PASSWORD"}
 

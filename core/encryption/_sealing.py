@@ -65,12 +65,20 @@ def unseal_bound(sealed: str, bound_to: tuple[str, ...]) -> str:
     key = key_of(key_id)
     try:
         raw = urlsafe_b64decode(encoded)
+        # Base64 has several spellings of the same bytes; we write but one.
+        is_ours = urlsafe_b64encode(raw).decode() == encoded
         content = key.cipher.decrypt(
             raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], orjson.dumps(bound_to)
         )
     except (InvalidTag, Base64Error, ValueError) as error:
-        place = " ".join(bound_to)
-        raise TamperedError(
-            f"Sealed text was changed, or was not sealed for here ({place})."
-        ) from error
+        raise _tampered(bound_to) from error
+    if not is_ours:
+        raise _tampered(bound_to)
     return content.decode()
+
+
+def _tampered(bound_to: tuple[str, ...]) -> TamperedError:
+    place = " ".join(bound_to)
+    return TamperedError(
+        f"Sealed text was changed, or was not sealed for here ({place})."
+    )
