@@ -7,7 +7,7 @@ minute belongs to a process that is gone. While Valkey is out a process knows it
 """
 
 import os
-import socket
+import platform
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -104,7 +104,7 @@ def _forget(processes: list[Any]) -> None:
 
 
 def _process() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}"
+    return f"{platform.node()}:{os.getpid()}"
 
 
 def _key() -> str:
