@@ -1,4 +1,5 @@
 from datetime import datetime
+from functools import partial
 from ipaddress import ip_network
 from typing import Any
 
@@ -6,9 +7,10 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import path
 from django.utils import timezone
 
-from core import outbox
+from core import outbox, traffic
 from core.administration import (
     ActorMixin,
     ModelAdmin,
@@ -227,6 +229,21 @@ class SwitchAdmin(RuleAdmin):
     list_display = ("name", "mode")
     ordering = ("name",)
     fields = ("name", "mode")
+
+    def get_urls(self) -> list[Any]:
+        guard = self.admin_site.admin_view
+        page = partial(traffic.page, site=self.admin_site)
+        return [
+            path("traffic/", guard(page), name="core_traffic"),
+            path(
+                "traffic/figures", guard(traffic.figures), name="core_traffic_figures"
+            ),
+            path("traffic/switch", guard(traffic.switch), name="core_traffic_switch"),
+            path(
+                "traffic/control", guard(traffic.control), name="core_traffic_control"
+            ),
+            *super().get_urls(),
+        ]
 
 
 @admin.register(BreakerControl)

@@ -87,6 +87,12 @@ NAVIGATION = [
         "separator": True,
         "collapsible": True,
         "items": [
+            {
+                "title": "Traffic",
+                "icon": "monitoring",
+                "link": reverse_lazy("admin:core_traffic"),
+                "permission": partial(_may_view, "core.view_switch"),
+            },
             _entry("Switches", "toggle_on", "core", "switch"),
             _entry("Breaker controls", "electrical_services", "core", "breakercontrol"),
             _entry("Rate limits", "speed", "core", "ratelimitpolicy"),

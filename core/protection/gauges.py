@@ -82,10 +82,12 @@ def of_processes() -> dict[str, dict[str, dict[str, float]]]:
     return found
 
 
-def combined() -> dict[str, dict[str, float]]:
-    """Return each gauge over all processes."""
+def combined(
+    processes: Mapping[str, dict[str, dict[str, float]]] | None = None,
+) -> dict[str, dict[str, float]]:
+    """Return each gauge over all processes, or over those given."""
     summed: dict[str, dict[str, float]] = defaultdict(dict)
-    for values in of_processes().values():
+    for values in (of_processes() if processes is None else processes).values():
         for name, of_labels in values.items():
             gauge = _registered.get(name)
             known = summed[name]
