@@ -45,6 +45,16 @@ MAX_ADDRESSES = 50
 # The consent that a person gives or takes back in the preferences.
 MARKETING = "marketing"
 
+# What the role admin must keep, or nobody could mend the roles.
+GIVES_ROLES = frozenset(
+    {
+        "accounts.view_user",
+        "accounts.change_user",
+        "auth.view_group",
+        "auth.change_group",
+    }
+)
+
 
 class ActivityKind(StrEnum):
     """What the owner of an account finds in its log."""

@@ -65,6 +65,54 @@ class UnknownPermissionError(DomainError):
     cure = "Name permissions such as catalog.change_product, as GET /api/v1/roles lists them."
 
 
+class UserNotFoundError(DomainError):
+    code = "user_not_found"
+    kind = ErrorKind.NOT_FOUND
+    title = "There is no such person"
+    cause = "Nobody has this id."
+    cure = "Search for people under GET /api/v1/users."
+
+
+class OutrankedError(DomainError):
+    code = "outranked"
+    kind = ErrorKind.FORBIDDEN
+    title = "That person may do more than you"
+    cause = "Whoever lacks a permission can't act on somebody who has it."
+    cure = "Ask somebody who has at least the same roles."
+
+
+class AlreadyDeactivatedError(DomainError):
+    code = "already_deactivated"
+    kind = ErrorKind.CONFLICT
+    title = "The account is closed already"
+    cause = "It was deactivated before."
+    cure = "Nothing is left to do."
+
+
+class NotDeactivatedError(DomainError):
+    code = "not_deactivated"
+    kind = ErrorKind.CONFLICT
+    title = "The account is open"
+    cause = "Only a deactivated account can be opened again."
+    cure = "Nothing is left to do."
+
+
+class LastAdminError(DomainError):
+    code = "last_admin"
+    kind = ErrorKind.CONFLICT
+    title = "Somebody must stay able to run the shop"
+    cause = "It would leave nobody who may give roles: the last active admin, or the permissions that the role admin gives roles with."
+    cure = "Make somebody else an admin first."
+
+
+class RoleNotFoundError(DomainError):
+    code = "role_not_found"
+    kind = ErrorKind.NOT_FOUND
+    title = "There is no such role"
+    cause = "No role has this name."
+    cure = "List the roles under GET /api/v1/roles."
+
+
 class UnknownRoleError(DomainError):
     code = "unknown_role"
     kind = ErrorKind.INVALID

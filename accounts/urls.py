@@ -98,6 +98,29 @@ urlpatterns = [
         ),
         name="me-address",
     ),
+    path("users", views.UserViewSet.as_view({"get": "list"}), name="users"),
+    path(
+        "users/<uuid:pk>",
+        views.UserViewSet.as_view({"get": "retrieve"}),
+        name="user",
+    ),
+    path(
+        "users/<uuid:pk>/deactivate",
+        views.UserViewSet.as_view({"post": "deactivate"}),
+        name="user-deactivate",
+    ),
+    path(
+        "users/<uuid:pk>/reactivate",
+        views.UserViewSet.as_view({"post": "reactivate"}),
+        name="user-reactivate",
+    ),
+    path(
+        "users/<uuid:pk>/roles",
+        views.UserViewSet.as_view({"put": "change_roles"}),
+        name="user-roles",
+    ),
+    path("roles", views.RoleViewSet.as_view({"get": "list"}), name="roles"),
+    path("roles/<str:name>", views.RoleViewSet.as_view({"put": "change"}), name="role"),
     path(
         "me/activity",
         views.OwnActivityViewSet.as_view({"get": "list"}),

@@ -147,9 +147,9 @@ class Schema(AutoSchema):
     def _scopes(self) -> list[str]:
         """Name what an API key needs; nothing where it isn't let in as one."""
         return [
-            permission.codename
+            permission.scope
             for permission in self.view.get_permissions()
-            if hasattr(permission, "codename")
+            if hasattr(permission, "scope")
         ]
 
     def _docstring(self) -> tuple[str, str]:
@@ -163,16 +163,14 @@ class Schema(AutoSchema):
 
     def _permission(self) -> str:
         """Name who may: "anyone", "user", or the permission that a role must hold."""
-        names = []
-        for permission in self.view.get_permissions():
-            if isinstance(permission, Anyone):
-                names.append("anyone")
-            # Also where a machine needs a permission for it: people don't.
-            elif isinstance(permission, IsAuthenticated):
-                names.append("user")
-            else:
-                names.append(getattr(permission, "codename", "nobody"))
-        return " and ".join(names)
+        permissions = self.view.get_permissions()
+        names = [p.codename for p in permissions if hasattr(p, "codename")]
+        if names:
+            return " and ".join(names)
+        if any(isinstance(p, IsAuthenticated) for p in permissions):
+            return "user"
+        is_open = all(isinstance(p, Anyone) for p in permissions)
+        return "anyone" if is_open and permissions else "nobody"
 
     def _is_open(self) -> bool:
         return self._permission() == "anyone"

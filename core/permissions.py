@@ -22,7 +22,7 @@ def is_machine(user: Any) -> bool:
 def admits_machines(permissions: Iterable[Any]) -> bool:
     """Tell whether any of the view's permissions speaks of more than a signed-in user."""
     return any(
-        isinstance(permission, Anyone) or hasattr(permission, "codename")
+        isinstance(permission, Anyone) or hasattr(permission, "scope")
         for permission in permissions
     )
 
@@ -41,12 +41,34 @@ def requires(permission: str) -> type[BasePermission]:
 
     class RequiresPermission(BasePermission):
         codename = permission
+        # What an API key needs for it.
+        scope = permission
 
         def has_permission(self, request: Request, view: "APIView") -> bool:  # noqa: ARG002 -- DRF's signature
             user = request.user
             return user.is_authenticated and user.has_perm(permission)
 
     return RequiresPermission
+
+
+def requires_of_person(permission: str) -> type[BasePermission]:
+    """Make a class that asks a person for a role's permission, and refuses machines.
+
+    For what concerns people, roles and keys: no API key may have such a permission.
+    """
+
+    class RequiresOfPerson(IsAuthenticated):
+        codename = permission
+
+        def has_permission(self, request: Request, view: "APIView") -> bool:
+            user = request.user
+            return (
+                super().has_permission(request, view)
+                and not is_machine(user)
+                and user.has_perm(permission)
+            )
+
+    return RequiresOfPerson
 
 
 def person_or(permission: str) -> type[BasePermission]:
@@ -56,8 +78,7 @@ def person_or(permission: str) -> type[BasePermission]:
     """
 
     class PersonOrPermission(IsAuthenticated):
-        codename = permission
-        admits_persons = True
+        scope = permission
 
         def has_permission(self, request: Request, view: "APIView") -> bool:
             if is_machine(request.user):

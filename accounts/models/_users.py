@@ -2,9 +2,10 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Upper
 from django.utils.timezone import now
 
 from accounts.constants import EMAIL_MAX_LENGTH
@@ -84,6 +85,17 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.CheckConstraint(
                 name="accounts_user_email_normalized",
                 condition=Q(email=Lower("email")),
+            ),
+        ]
+        indexes = [
+            models.Index(name="accounts_user_newest", fields=["-created_at", "-id"]),
+            # For parts of them: staff remember a piece of an address or a name.
+            GinIndex(
+                OpClass("email", name="gin_trgm_ops"), name="accounts_user_email_parts"
+            ),
+            GinIndex(
+                OpClass(Upper("name"), name="gin_trgm_ops"),
+                name="accounts_user_name_parts",
             ),
         ]
 

@@ -8,6 +8,7 @@ from accounts.selectors._factors import (
 from accounts.selectors._keys import api_keys, get_api_key
 from accounts.selectors._people import Contact, get_contact, role_names
 from accounts.selectors._permissions import (
+    missing_permissions,
     permission_names,
     permissions_named,
     unknown_permissions,
@@ -21,6 +22,7 @@ from accounts.selectors._profiles import (
     get_profile,
 )
 from accounts.selectors._sessions import open_sessions_of
+from accounts.selectors._staff import get_role, get_user, roles, users_matching
 
 __all__ = [
     "ChosenPreferences",
@@ -34,13 +36,18 @@ __all__ = [
     "get_contact",
     "get_preferences",
     "get_profile",
+    "get_role",
+    "get_user",
     "is_recently_proven",
+    "missing_permissions",
     "open_sessions_of",
     "passkeys_of",
     "permission_names",
     "permissions_named",
     "role_names",
+    "roles",
     "second_steps",
     "step_up_methods",
     "unknown_permissions",
+    "users_matching",
 ]

@@ -37,6 +37,12 @@ from accounts.serializers._signing_in import (
     TokenPairSerializer,
     UserSerializer,
 )
+from accounts.serializers._staff import (
+    ChangeRoleSerializer,
+    ChangeRolesSerializer,
+    ManagedUserSerializer,
+    RoleSerializer,
+)
 
 __all__ = [
     "ActivityEntrySerializer",
@@ -45,12 +51,15 @@ __all__ = [
     "ChangeApiKeySerializer",
     "ChangePreferencesSerializer",
     "ChangeProfileSerializer",
+    "ChangeRoleSerializer",
+    "ChangeRolesSerializer",
     "CodeSerializer",
     "CompleteMfaSerializer",
     "ConsentEntrySerializer",
     "CreateApiKeySerializer",
     "IssuedKeySerializer",
     "LogoutSerializer",
+    "ManagedUserSerializer",
     "MfaRequiredSerializer",
     "OwnAddressSerializer",
     "PasskeyOptionsSerializer",
@@ -61,6 +70,7 @@ __all__ = [
     "RefreshSerializer",
     "RegisterPasskeySerializer",
     "RenamePasskeySerializer",
+    "RoleSerializer",
     "RotateApiKeySerializer",
     "SessionSerializer",
     "SignInSerializer",

@@ -15,7 +15,7 @@ class UserSerializer(serializers.ModelSerializer[User]):
 
     class Meta:
         model = User
-        fields = (
+        fields: tuple[str, ...] = (
             "id",
             "email",
             "email_verified",
@@ -25,7 +25,7 @@ class UserSerializer(serializers.ModelSerializer[User]):
             "timezone",
             "created_at",
         )
-        read_only_fields = fields
+        read_only_fields: tuple[str, ...] = fields
 
     def get_roles(self, user: User) -> list[str]:
         return role_names(user)

@@ -27,6 +27,7 @@ from accounts.services._profiles import (
     erase_consents,
 )
 from accounts.services._refreshing import refresh_session
+from accounts.services._roles import change_role, create_role, delete_role
 from accounts.services._sessions import end_session, end_sessions, start_session
 from accounts.services._signing_in import (
     MfaRequired,
@@ -40,10 +41,13 @@ from accounts.services._signing_keys import (
     rotate_signing_key,
     rotate_signing_key_if_due,
 )
-from accounts.services._signing_out import (
-    sign_device_out,
-    sign_out,
-    sign_out_elsewhere,
+from accounts.services._signing_out import sign_device_out, sign_out, sign_out_elsewhere
+from accounts.services._staff import (
+    change_roles,
+    deactivate_user,
+    outranks,
+    reactivate_user,
+    require_an_admin,
 )
 from accounts.services._step_up import prove_again
 from accounts.services._totp import (
@@ -65,20 +69,27 @@ __all__ = [
     "change_api_key",
     "change_preferences",
     "change_profile",
+    "change_role",
+    "change_roles",
     "complete_mfa",
     "complete_sign_in",
     "confirm_totp",
     "create_api_key",
+    "create_role",
     "create_user",
+    "deactivate_user",
+    "delete_role",
     "end_session",
     "end_sessions",
     "erase_activity",
     "erase_consents",
     "forget_ceremonies",
+    "outranks",
     "passkey_registration_options",
     "passkey_sign_in_options",
     "prove_again",
     "prove_passkey",
+    "reactivate_user",
     "record_activity",
     "refresh_session",
     "register_passkey",
@@ -88,6 +99,7 @@ __all__ = [
     "remove_totp",
     "rename_passkey",
     "renew_recovery_codes",
+    "require_an_admin",
     "revoke_api_key",
     "rotate_api_key",
     "rotate_signing_key",

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import Group, Permission
 
 from accounts.models import User
-from accounts.tests.factories import PASSWORD, make_user
+from accounts.tests.factories import make_user
 from core.models import AuditEntry
 from core.tests.administration import assert_cost_is_flat
 
@@ -72,35 +72,6 @@ def test_people_are_found_by_address_and_role(boss):
         assert "berta@example.com" not in page
 
 
-def test_a_new_person_signs_in_at_once_with_the_given_roles(boss):
-    response = boss.post(
-        f"{USERS}add/",
-        {
-            "email": "New@Example.com",
-            "name": "New",
-            "usable_password": "true",
-            "password1": PASSWORD,
-            "password2": PASSWORD,
-            "groups": groups("warehouse"),
-        },
-    )
-
-    assert response.status_code == 302
-    user = User.objects.get(email="new@example.com")
-    assert user.check_password(PASSWORD)
-    assert user.is_staff
-
-
-def test_an_address_that_is_taken_in_other_case_is_refused(boss):
-    make_user(email="anna@example.com")
-    user = make_user(email="berta@example.com")
-
-    response = edit(boss, user, email="ANNA@example.com")
-
-    assert response.status_code == 200
-    assert "already exists" in response.text
-
-
 def test_a_change_of_roles_opens_and_closes_the_administration(boss):
     user = make_user()
 
@@ -114,29 +85,6 @@ def test_a_change_of_roles_opens_and_closes_the_administration(boss):
     edit(boss, user, groups=groups("customer"))
     user.refresh_from_db()
     assert not user.is_staff
-
-
-def test_the_form_shows_no_password_and_links_to_changing_it(boss):
-    user = make_user()
-
-    page = boss.get(f"{USERS}{user.pk}/change/").text
-
-    assert user.password not in page
-    assert "../password/" in page
-    assert boss.get(f"{USERS}{user.pk}/password/").status_code == 200
-
-
-def test_only_a_superuser_makes_superusers_or_edits_them(manager):
-    user = make_user()
-    above = make_user(is_superuser=True)
-
-    edit(manager, user, is_superuser="on")
-    refused = edit(manager, above, email="mine@example.com")
-
-    user.refresh_from_db()
-    assert not user.is_superuser
-    assert refused.status_code == 403
-    assert manager.get(f"{USERS}{above.pk}/password/").status_code == 403
 
 
 def test_nobody_deletes_people(boss):
@@ -173,3 +121,80 @@ def test_a_role_of_the_shops_own_is_deleted(boss):
     boss.post(f"/admin/auth/group/{role.pk}/delete/", {"post": "yes"})
 
     assert not Group.objects.filter(name="florist").exists()
+
+
+def test_a_new_person_has_the_given_roles_and_no_password(boss):
+    body = {"email": "New@Example.com", "name": "New", "groups": groups("warehouse")}
+
+    response = boss.post(f"{USERS}add/", body)
+
+    assert response.status_code == 302
+    user = User.objects.get(email="new@example.com")
+    assert user.is_staff
+    assert not user.has_usable_password()
+
+
+def test_an_address_that_is_taken_in_other_case_is_refused(boss):
+    make_user(email="anna@example.com")
+    body = {"email": "ANNA@example.com", "name": "", "groups": groups("customer")}
+
+    response = boss.post(f"{USERS}add/", body)
+
+    assert response.status_code == 200
+    assert "already exists" in response.text
+
+
+def test_staff_set_neither_a_password_nor_the_address_that_gets_one(boss):
+    user = make_user()
+
+    page = boss.get(f"{USERS}{user.pk}/change/").text
+    edit(boss, user, email="mine@example.com", password="x" * 20, name="New name")
+
+    assert user.password not in page
+    assert 'name="password' not in page
+    assert boss.get(f"{USERS}{user.pk}/password/").status_code in {302, 404}
+    after = User.objects.get(pk=user.pk)
+    assert (after.name, after.email) == ("New name", user.email)
+    assert after.password == user.password
+
+
+def test_nobody_edits_who_may_do_more(manager):
+    user, above = make_user(), make_user(is_superuser=True)
+
+    edit(manager, user, is_superuser="on")
+    refused = edit(manager, above, name="mine")
+
+    user.refresh_from_db()
+    assert not user.is_superuser
+    assert refused.status_code == 403
+
+
+def test_accounts_are_closed_and_opened_from_the_list(boss):
+    user = make_user()
+    chosen = {"_selected_action": [str(user.pk)]}
+
+    for action, is_active in (("deactivate", False), ("reactivate", True)):
+        boss.post(USERS, chosen | {"action": action})
+        user.refresh_from_db()
+        assert user.is_active is is_active
+
+
+def test_the_last_admin_stays_one_in_the_admin_too(client):
+    last = make_user(roles=("admin",))
+    client.force_login(last)
+
+    response = edit(client, last, groups=groups("customer"))
+
+    assert response.status_code in {200, 302}
+    assert [group.name for group in last.groups.all()] == ["admin"]
+
+
+def test_a_new_role_has_its_permissions_and_its_line_in_the_audit_log(boss):
+    [view] = Permission.objects.filter(codename="view_stock")
+
+    boss.post("/admin/auth/group/add/", {"name": "counter", "permissions": [view.pk]})
+
+    role = Group.objects.get(name="counter")
+    assert list(role.permissions.all()) == [view]
+    entry = AuditEntry.objects.get(action="role_created")
+    assert entry.after == {"name": "counter", "permissions": ["inventory.view_stock"]}

@@ -21,6 +21,7 @@ from accounts.views._profiles import (
 )
 from accounts.views._sessions import LogoutView, SessionViewSet
 from accounts.views._signing_in import LoginView, RefreshView
+from accounts.views._staff import RoleViewSet, UserViewSet
 
 __all__ = [
     "ApiKeyViewSet",
@@ -38,8 +39,10 @@ __all__ = [
     "PreferencesView",
     "RecoveryCodesView",
     "RefreshView",
+    "RoleViewSet",
     "SessionViewSet",
     "StepUpOptionsView",
     "StepUpView",
     "TotpView",
+    "UserViewSet",
 ]

@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -16,10 +17,12 @@ from accounts.exceptions import (
     ApiKeyNotFoundError,
     ApiKeyRevokedError,
     GrantsTooMuchError,
+    StepUpRequiredError,
     UnknownPermissionError,
 )
 from accounts.filters import ApiKeyParameters
 from accounts.models import ApiKey
+from accounts.permissions import RecentlyProven
 from accounts.serializers import (
     ApiKeySerializer,
     ChangeApiKeySerializer,
@@ -28,7 +31,7 @@ from accounts.serializers import (
     RotateApiKeySerializer,
 )
 from core.parameters import read_parameters
-from core.permissions import DenyAll, requires
+from core.permissions import DenyAll, requires_of_person
 from core.views import ApiViewSet
 
 WISH_EXAMPLE = {
@@ -44,30 +47,34 @@ class ApiKeyViewSet(ListModelMixin, ApiViewSet):
     query_params = {"list": ApiKeyParameters().fields.keys()}
     # Their answers hold a secret, which must not be kept for a replay.
     idempotency = {"create": "ignored", "rotate": "ignored"}
-    permissions = {
-        "list": "accounts.view_apikey",
-        "retrieve": "accounts.view_apikey",
-        "create": "accounts.add_apikey",
-        "partial_update": "accounts.change_apikey",
-        "rotate": "accounts.change_apikey",
-        "revoke": "accounts.delete_apikey",
+    permissions: Mapping[str, tuple[type[BasePermission], ...]] = {
+        "list": (requires_of_person("accounts.view_apikey"),),
+        "retrieve": (requires_of_person("accounts.view_apikey"),),
+        "create": (requires_of_person("accounts.add_apikey"), RecentlyProven),
+        "partial_update": (requires_of_person("accounts.change_apikey"),),
+        "rotate": (requires_of_person("accounts.change_apikey"), RecentlyProven),
+        "revoke": (requires_of_person("accounts.delete_apikey"),),
     }
     problems = {
         "retrieve": (ApiKeyNotFoundError,),
-        "create": (UnknownPermissionError, GrantsTooMuchError),
+        "create": (UnknownPermissionError, GrantsTooMuchError, StepUpRequiredError),
         "partial_update": (
             ApiKeyNotFoundError,
             ApiKeyRevokedError,
             UnknownPermissionError,
             GrantsTooMuchError,
         ),
-        "rotate": (ApiKeyNotFoundError, ApiKeyRevokedError, GrantsTooMuchError),
+        "rotate": (
+            ApiKeyNotFoundError,
+            ApiKeyRevokedError,
+            GrantsTooMuchError,
+            StepUpRequiredError,
+        ),
         "revoke": (ApiKeyNotFoundError, ApiKeyRevokedError),
     }
 
     def get_permissions(self) -> list[BasePermission]:
-        permission = self.permissions.get(self.action)
-        return [requires(permission)() if permission else DenyAll()]
+        return [p() for p in self.permissions.get(self.action, (DenyAll,))]
 
     def get_queryset(self) -> QuerySet[ApiKey]:
         filters = read_parameters(self.request, ApiKeyParameters)

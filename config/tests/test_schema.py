@@ -7,6 +7,7 @@ import pytest
 from django.contrib.staticfiles import finders
 from drf_spectacular.validation import validate_schema
 
+from accounts.constants import is_grantable
 from config.tests.schema import (
     PROBLEM,
     complaints,
@@ -26,7 +27,6 @@ OUTSIDE_OPERATIONS = {
     "not_ready": "the probe /health/ready",
     "reservation_lost": "a payment that comes too late, settled inside",
     "order_transition_refused": "the admin",
-    "unknown_role": "the admin",
     "unusable_file": "imports",
 }
 ALWAYS = {
@@ -82,8 +82,10 @@ def test_an_operation_names_its_permission(operation):
     if permission != "anyone":
         [person, *machine] = operation.content["security"]
         assert person == {"bearer": []}
-        if "." in permission:
-            assert machine == [{"api_key": permission.split(" and ")}]
+        for scheme in machine:
+            [scope] = scheme["api_key"]
+            assert permission in {"user", scope}
+            assert is_grantable(scope)
         assert "not_authenticated" in operation.codes
     if "." in permission:
         assert "permission_denied" in operation.codes
