@@ -11,6 +11,7 @@ from drf_spectacular.views import (
 
 from core import pages
 from core.bytes_cache import public_bytes
+from core.health_details import details
 from core.metrics import metrics
 from core.renderers import JSONRenderer
 
@@ -35,6 +36,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="docs")),
     path("admin/", admin.site.urls),
     path("metrics", metrics),
+    path("health/details", details),
     path("", include("notifications.urls")),
     path("api/schema", schema, name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(), name="docs"),

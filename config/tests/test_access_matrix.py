@@ -157,6 +157,7 @@ PAGES = {
     "api/redoc": 200,
     "api/schema": 200,
     "metrics": 200,
+    "health/details": 401,
     "problems": 200,
     "problems/<slug:slug>": 404,
     "dev/mail": 200,

@@ -1,0 +1,66 @@
+"""How the shop is, part by part, for staff and for what watches it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from redis import RedisError
+from rest_framework.permissions import IsAdminUser
+from rest_framework.request import Request
+
+from core import health
+from core.heartbeat import STALE_AFTER_SECONDS, last_heartbeat
+from core.metrics import bears_token
+from core.protection import gauges, traffic
+from core.protection.line import line
+from core.views import ApiView
+
+
+def details(request: HttpRequest) -> HttpResponseBase:
+    """Answer who bears ``METRICS_TOKEN``, is signed in to the admin, or is staff."""
+    user = request.user
+    if bears_token(request) or (user.is_active and user.is_staff):
+        return _answer()
+    response: HttpResponseBase = _view(request)
+    return response
+
+
+class DetailsView(ApiView):
+    permission_classes = (IsAdminUser,)
+    schema = None
+
+    def get(self, request: Request) -> HttpResponse:  # noqa: ARG002 -- DRF's signature
+        return _answer()
+
+
+_view = DetailsView.as_view()
+
+
+def _answer() -> JsonResponse:
+    checks = health.run_checks()
+    found: dict[str, Any] = {
+        "status": health.OK if set(checks.values()) == {health.OK} else "degraded",
+        "checks": checks,
+        "heartbeats": {name: _heartbeat(name) for name in ("worker", "beat")},
+        "valkey_out": line.is_out,
+        "processes": gauges.of_processes(),
+    }
+    if checks["database"] == health.OK:
+        found["switches"] = {row["name"]: row["mode"] for row in traffic.switches()}
+        found["breakers"] = {
+            row["name"]: {"processes": row["states"], "control": row["control"].state}
+            for row in traffic.breakers()
+        }
+    return JsonResponse(found, headers={"Cache-Control": "no-store"})
+
+
+def _heartbeat(process: str) -> str:
+    try:
+        last = last_heartbeat(process)
+    except (RedisError, OSError):
+        return "unknown"
+    if last is None:
+        return "never"
+    age = (datetime.now(UTC) - last).total_seconds()
+    return health.OK if age <= STALE_AFTER_SECONDS else "stale"
