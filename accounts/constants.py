@@ -142,3 +142,10 @@ class EndReason(StrEnum):
     EMAIL_CHANGED = "email_changed"
     DEACTIVATED = "deactivated"
     ERASED = "erased"
+
+
+# How long the file of an export is kept, and how long one link to it holds.
+EXPORT_KEPT_FOR = timedelta(days=7)
+EXPORT_LINK_LIFETIME = timedelta(minutes=15)
+# Between asking for it and losing the account: signing in undoes it.
+ERASURE_GRACE = timedelta(days=14)

@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -90,6 +91,35 @@ class SignInsGuessed(Event):
     """So many wrong passwords within an hour that somebody is guessing."""
 
     name: ClassVar[str] = "accounts.sign_ins_guessed"
+    aggregate: ClassVar[str] = "user_id"
+
+    user_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureRequested(Event):
+    """A person asked to be erased. The mail about it brings the link that undoes it."""
+
+    name: ClassVar[str] = "accounts.erasure_requested"
+    aggregate: ClassVar[str] = "user_id"
+
+    user_id: UUID
+    erase_after: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureCanceled(Event):
+    name: ClassVar[str] = "accounts.erasure_canceled"
+    aggregate: ClassVar[str] = "user_id"
+
+    user_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class UserErased(Event):
+    """Nothing is left of the person but an id that other rows refer to."""
+
+    name: ClassVar[str] = "accounts.user_erased"
     aggregate: ClassVar[str] = "user_id"
 
     user_id: UUID

@@ -1,4 +1,5 @@
 from core.errors import DomainError, ErrorKind
+from core.exceptions import NotFoundError
 
 
 class InvalidCredentialsError(DomainError):
@@ -197,3 +198,18 @@ class StepUpFailedError(DomainError):
     title = "That proof isn't right"
     cause = "The password, code or passkey is wrong, was used already, or isn't enough for an account with a second factor."
     cure = "Try again with one of `methods`."
+
+
+class ExportNotFoundError(NotFoundError):
+    code = "export_not_found"
+    title = "No such export"
+    cause = "There is no such export of yours, its file is not there any more, or the link to it is too old."
+    cure = "Read GET /api/v1/me/exports/{id} for a new link, or ask for a new export."
+
+
+class InvalidUndoTokenError(DomainError):
+    code = "invalid_undo_token"
+    kind = ErrorKind.MALFORMED
+    title = "The link doesn't work any more"
+    cause = "The token is damaged, or the erasure that it would undo was undone or carried out."
+    cure = "Sign in: if that works, the account is there and stays."

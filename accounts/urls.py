@@ -59,6 +59,9 @@ urlpatterns = [
         views.SessionViewSet.as_view({"delete": "end"}),
         name="auth-session",
     ),
+    path(
+        "auth/undo-erasure", views.UndoErasureView.as_view(), name="auth-undo-erasure"
+    ),
     path("auth/me", views.MeView.as_view(), name="auth-me"),
     path(
         "api-keys",
@@ -125,5 +128,20 @@ urlpatterns = [
         "me/activity",
         views.OwnActivityViewSet.as_view({"get": "list"}),
         name="me-activity",
+    ),
+    path(
+        "me/exports",
+        views.ExportViewSet.as_view({"post": "create"}),
+        name="me-exports",
+    ),
+    path(
+        "me/exports/<uuid:pk>",
+        views.ExportViewSet.as_view({"get": "retrieve"}),
+        name="me-export",
+    ),
+    path(
+        "me/exports/<uuid:pk>/file",
+        views.ExportFileView.as_view(),
+        name="me-export-file",
     ),
 ]

@@ -7,4 +7,4 @@ class NotificationsConfig(AppConfig):
 
     def ready(self) -> None:
         # Handlers subscribe when they are imported.
-        from notifications import handlers  # noqa: F401, PLC0415 -- only once apps are ready
+        from notifications import handlers, personal_data  # noqa: F401, PLC0415 -- only once apps are ready

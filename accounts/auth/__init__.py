@@ -10,6 +10,13 @@ from accounts.auth._keys import (
     principal_of_key,
     principal_of_prefix,
 )
+from accounts.auth._links import (
+    LINK_TOKEN_MAX_LENGTH,
+    is_export_token,
+    make_export_token,
+    make_undo_token,
+    read_undo_token,
+)
 from accounts.auth._passwords import Argon2Hasher
 from accounts.auth._roles import RoleBackend
 from accounts.auth._secrets import hash_secret, new_secret, open_under, seal_under
@@ -29,6 +36,7 @@ from accounts.auth._tokens import (
 
 __all__ = [
     "DEVICE_HEADER",
+    "LINK_TOKEN_MAX_LENGTH",
     "TICKET_MAX_LENGTH",
     "AccessClaims",
     "ApiKeyAuthentication",
@@ -50,12 +58,15 @@ __all__ = [
     "forget_session",
     "forget_user",
     "hash_secret",
+    "is_export_token",
     "issue_access_token",
     "key_from",
     "key_memory",
     "key_ring",
     "machine_of",
+    "make_export_token",
     "make_ticket",
+    "make_undo_token",
     "new_key_secret",
     "new_key_token",
     "new_secret",
@@ -66,6 +77,7 @@ __all__ = [
     "principal_of_token",
     "proof_of_device",
     "read_ticket",
+    "read_undo_token",
     "seal_under",
     "signed_key_token",
 ]

@@ -1,6 +1,7 @@
 from accounts.models._activity import ActivityEntry, ActivityQuerySet
 from accounts.models._addresses import Address, AddressQuerySet
 from accounts.models._ceremonies import Ceremony, CeremonyQuerySet
+from accounts.models._exports import Export, ExportQuerySet
 from accounts.models._factors import Identity, Passkey, RecoveryCode, TotpDevice
 from accounts.models._keys import ApiKey, ApiKeyQuerySet
 from accounts.models._preferences import ConsentEntry, ConsentQuerySet, Preferences
@@ -19,6 +20,8 @@ __all__ = [
     "CeremonyQuerySet",
     "ConsentEntry",
     "ConsentQuerySet",
+    "Export",
+    "ExportQuerySet",
     "Identity",
     "Passkey",
     "Preferences",

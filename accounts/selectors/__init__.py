@@ -1,4 +1,5 @@
 from accounts.selectors._activity import activity_of
+from accounts.selectors._exports import get_export, get_ready_export, open_export
 from accounts.selectors._factors import (
     is_recently_proven,
     passkeys_of,
@@ -6,7 +7,12 @@ from accounts.selectors._factors import (
     step_up_methods,
 )
 from accounts.selectors._keys import api_keys, get_api_key
-from accounts.selectors._people import Contact, get_contact, role_names
+from accounts.selectors._people import (
+    Contact,
+    get_contact,
+    person_of_user,
+    role_names,
+)
 from accounts.selectors._permissions import (
     missing_permissions,
     permission_names,
@@ -34,16 +40,20 @@ __all__ = [
     "get_address",
     "get_api_key",
     "get_contact",
+    "get_export",
     "get_preferences",
     "get_profile",
+    "get_ready_export",
     "get_role",
     "get_user",
     "is_recently_proven",
     "missing_permissions",
+    "open_export",
     "open_sessions_of",
     "passkeys_of",
     "permission_names",
     "permissions_named",
+    "person_of_user",
     "role_names",
     "roles",
     "second_steps",

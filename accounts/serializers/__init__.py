@@ -1,4 +1,6 @@
 from accounts.serializers._activity import ActivityEntrySerializer
+from accounts.serializers._erasure import UndoErasureSerializer
+from accounts.serializers._exports import ErasureSerializer, ExportSerializer
 from accounts.serializers._factors import (
     CodeSerializer,
     CompleteMfaSerializer,
@@ -57,6 +59,8 @@ __all__ = [
     "CompleteMfaSerializer",
     "ConsentEntrySerializer",
     "CreateApiKeySerializer",
+    "ErasureSerializer",
+    "ExportSerializer",
     "IssuedKeySerializer",
     "LogoutSerializer",
     "ManagedUserSerializer",
@@ -78,5 +82,6 @@ __all__ = [
     "StepUpSerializer",
     "TokenPairSerializer",
     "TotpOfferSerializer",
+    "UndoErasureSerializer",
     "UserSerializer",
 ]

@@ -5,6 +5,20 @@ from accounts.services._activity import (
 )
 from accounts.services._addresses import add_address, change_address, remove_address
 from accounts.services._ceremonies import forget_ceremonies
+from accounts.services._erasure import (
+    anonymize_users,
+    cancel_erasure,
+    erase_due,
+    request_erasure,
+    undo_erasure,
+)
+from accounts.services._exports import (
+    erase_exports,
+    remove_expired_exports,
+    request_export,
+    resume_exports,
+    run_export,
+)
 from accounts.services._keys import (
     IssuedKey,
     change_api_key,
@@ -63,8 +77,10 @@ __all__ = [
     "MfaRequired",
     "SignedIn",
     "add_address",
+    "anonymize_users",
     "assign_roles",
     "begin_totp",
+    "cancel_erasure",
     "change_address",
     "change_api_key",
     "change_preferences",
@@ -83,6 +99,8 @@ __all__ = [
     "end_sessions",
     "erase_activity",
     "erase_consents",
+    "erase_due",
+    "erase_exports",
     "forget_ceremonies",
     "outranks",
     "passkey_registration_options",
@@ -94,16 +112,21 @@ __all__ = [
     "refresh_session",
     "register_passkey",
     "remove_address",
+    "remove_expired_exports",
     "remove_outdated_activity",
     "remove_passkey",
     "remove_totp",
     "rename_passkey",
     "renew_recovery_codes",
+    "request_erasure",
+    "request_export",
     "require_an_admin",
+    "resume_exports",
     "revoke_api_key",
     "rotate_api_key",
     "rotate_signing_key",
     "rotate_signing_key_if_due",
+    "run_export",
     "sign_device_out",
     "sign_in",
     "sign_in_with_passkey",
@@ -111,4 +134,5 @@ __all__ = [
     "sign_out_elsewhere",
     "spend_code",
     "start_session",
+    "undo_erasure",
 ]

@@ -23,6 +23,7 @@ from accounts.models import Ceremony, User
 from accounts.selectors import second_steps
 from accounts.services._activity import record_activity
 from accounts.services._ceremonies import open_ceremony, spend_ceremony, take_attempt
+from accounts.services._erasure import cancel_erasure
 from accounts.services._guesses import note_failed_sign_in
 from accounts.services._passkeys import prove_passkey
 from accounts.services._sessions import start_session
@@ -133,6 +134,8 @@ def _ask_for_more(
 def _open_session(
     user: User, device: Device, methods: Sequence[str], now: datetime
 ) -> SignedIn:
+    if user.erase_after is not None:
+        cancel_erasure(user_id=user.pk, device=device, now=now)
     tokens = start_session(user=user, device=device, methods=methods, now=now)
     User.objects.filter(pk=user.pk).update(last_login=now)
     record_activity(

@@ -108,7 +108,8 @@ def require_an_admin() -> None:
     :raises LastAdminError:
     """
     lock_admins()
-    admins = User.objects.active().filter(_IS_ADMIN)
+    # Who is about to be erased is on his way out.
+    admins = User.objects.active().filter(_IS_ADMIN, erase_after=None)
     if not admins.exists():
         raise LastAdminError
 

@@ -1,4 +1,6 @@
 from accounts.views._activity import OwnActivityViewSet
+from accounts.views._erasure import UndoErasureView
+from accounts.views._exports import ExportFileView, ExportViewSet
 from accounts.views._factors import (
     CompleteMfaView,
     ConfirmTotpView,
@@ -27,6 +29,8 @@ __all__ = [
     "ApiKeyViewSet",
     "CompleteMfaView",
     "ConfirmTotpView",
+    "ExportFileView",
+    "ExportViewSet",
     "LoginView",
     "LogoutView",
     "MeView",
@@ -44,5 +48,6 @@ __all__ = [
     "StepUpOptionsView",
     "StepUpView",
     "TotpView",
+    "UndoErasureView",
     "UserViewSet",
 ]

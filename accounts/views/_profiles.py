@@ -6,19 +6,26 @@ from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import status
 from rest_framework.mixins import ListModelMixin
-from rest_framework.permissions import IsAuthenticated
+from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import selectors, services
 from accounts.auth import current_user, device_of
-from accounts.exceptions import AddressNotFoundError, TooManyAddressesError
+from accounts.exceptions import (
+    AddressNotFoundError,
+    LastAdminError,
+    StepUpRequiredError,
+    TooManyAddressesError,
+)
 from accounts.models import Address, ConsentEntry
+from accounts.permissions import RecentlyProven
 from accounts.serializers import (
     AddAddressSerializer,
     ChangePreferencesSerializer,
     ChangeProfileSerializer,
     ConsentEntrySerializer,
+    ErasureSerializer,
     OwnAddressSerializer,
     PreferencesSerializer,
     UserSerializer,
@@ -36,8 +43,12 @@ _VERSIONED = (PreconditionRequiredError, StaleVersionError)
 
 
 class MeView(ApiView):
-    permission_classes = (IsAuthenticated,)
     serializer_class = UserSerializer
+    problems = {"delete": (StepUpRequiredError, LastAdminError)}
+
+    def get_permissions(self) -> list[BasePermission]:
+        is_sensitive = self.request.method == "DELETE"
+        return [RecentlyProven() if is_sensitive else IsAuthenticated()]
 
     @extend_schema(
         operation_id="auth_me",
@@ -61,6 +72,20 @@ class MeView(ApiView):
             now=timezone.now(),
         )
         return Response(UserSerializer(user).data)
+
+    @extend_schema(operation_id="auth_me_delete", responses={202: ErasureSerializer})
+    def delete(self, request: Request) -> Response:
+        """Have your account and all that tells of you erased.
+
+        After 14 days, unless you sign in before. All sessions end now.
+        """
+        erase_after = services.request_erasure(
+            user_id=current_user(request).pk,
+            device=device_of(request),
+            now=timezone.now(),
+        )
+        shown = ErasureSerializer({"erase_after": erase_after}).data
+        return Response(shown, status=status.HTTP_202_ACCEPTED)
 
 
 class PreferencesView(ApiView):

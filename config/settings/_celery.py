@@ -13,6 +13,8 @@ ROUTES = {
     # It waits for providers, and nothing that is critical may wait for it.
     "orders.tasks.settle_payments": {"queue": "default"},
     "catalog.tasks.run_import": {"queue": "bulk"},
+    "accounts.tasks.run_export": {"queue": "bulk"},
+    "accounts.tasks.erase_due_people": {"queue": "bulk"},
     "orders.tasks.check_ledger": {"queue": "bulk"},
 }
 
@@ -27,6 +29,8 @@ SCHEDULE = {
     "inventory.tasks.sweep_reservations": 30,
     "orders.tasks.settle_payments": 5,
     "catalog.tasks.resume_imports": 30,
+    "accounts.tasks.resume_exports": 30,
+    "accounts.tasks.erase_due_people": 60 * 60,
     "orders.tasks.check_ledger": 10 * 60,
     "accounts.tasks.rotate_signing_key": 60 * 60,
 }

@@ -74,7 +74,8 @@ def _cancel(
         order,
         "orders.canceled",
         before={"status": Order.Status.OPEN.value},
-        after={"status": order.status, "reason": reason},
+        # Why stands in the timeline, from where it can be erased.
+        after={"status": order.status},
         actor_id=actor_id,
     )
     publish(
