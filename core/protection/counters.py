@@ -71,6 +71,16 @@ _FAMILIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "Statements refused, canceled or cut off because their time was up.",
         ("outcome",),
     ),
+    "outgoing": (
+        "outgoing_calls",
+        "Attempts at calls to other servers, by how they ended.",
+        ("dependency", "operation", "outcome"),
+    ),
+    "outgoing_ms": (
+        "outgoing_milliseconds",
+        "How long attempts at calls to other servers took, added up.",
+        ("dependency",),
+    ),
     "answers": (
         "answers",
         "Requests that were answered.",

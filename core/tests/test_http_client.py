@@ -1,14 +1,25 @@
 import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import orjson
 import pytest
 
+from core import http_client
 from core.http_client import Client, NotSentError, OutcomeUnknownError
+from core.protection.breaker import State, breakers, get_breaker
+from core.protection.counters import counters, totals
+from core.protection.deadlines import deadline
+from core.protection.retries import RetryPolicy
 from core.request_ids import enter_request, leave_request
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    breakers.clear()
+    http_client.forget_budgets()
 
 
 @contextmanager
@@ -17,6 +28,7 @@ def server(answer):
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def log_message(self, *_):
             pass
@@ -48,9 +60,11 @@ def send(handler, content, status=200, **headers):
 
 @contextmanager
 def client(url, **options):
-    one = Client(url, **options)
-    yield one
-    one.close()
+    one = Client(url, **{"name": "test", "internal": True} | options)
+    try:
+        yield one
+    finally:
+        one.close()
 
 
 @contextmanager
@@ -127,7 +141,7 @@ def test_a_dripping_answer_ends_at_the_total():
     started = time.monotonic()
     with (
         shop_calling(drip, total_seconds=0.2) as shop,
-        pytest.raises(OutcomeUnknownError, match="too long"),
+        pytest.raises(OutcomeUnknownError),
     ):
         shop.post("/pay", {})
     assert time.monotonic() - started < 1
@@ -156,3 +170,264 @@ def test_an_answer_that_is_not_json_is_unknown():
 
     with pytest.raises(OutcomeUnknownError, match="isn't JSON"):
         answer.json()
+
+
+class Failing:
+    """A server that fails so many times before it answers."""
+
+    def __init__(self, failures, **failure):
+        self.failures = failures
+        self.failure = {"status": 503} | failure
+        self.keys = []
+
+    def __call__(self, handler):
+        self.keys.append(handler.headers["Idempotency-Key"])
+        if len(self.keys) <= self.failures:
+            send(handler, b"{}", **self.failure)
+        else:
+            send(handler, b"{}", 201)
+
+
+def test_what_carries_a_key_is_repeated_under_the_same():
+    failing = Failing(2)
+
+    with shop_calling(failing) as shop:
+        answer = shop.post("/pay", {}, idempotency_key="k1")
+
+    assert (answer.status, failing.keys) == (201, ["k1", "k1", "k1"])
+
+
+def test_a_question_is_repeated():
+    failing = Failing(1)
+
+    with shop_calling(failing) as shop:
+        assert shop.get("/find").status == 201
+
+
+def test_an_unkeyed_post_is_never_repeated():
+    failing = Failing(1)
+
+    with shop_calling(failing) as shop:
+        assert shop.post("/pay", {}).status == 503
+
+    assert len(failing.keys) == 1
+
+
+def test_after_three_attempts_the_failing_answer_is_the_answer():
+    failing = Failing(9, status=502)
+
+    with shop_calling(failing) as shop:
+        assert shop.get("/find").status == 502
+
+    assert len(failing.keys) == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "asked"),
+    [(200, 1), (404, 1), (409, 1), (422, 1), (408, 2), (425, 2), (429, 2), (500, 2)],
+)
+def test_only_failures_of_the_other_side_are_repeated(status, asked):
+    failing = Failing(1, status=status)
+
+    with shop_calling(failing) as shop:
+        shop.get("/find")
+
+    assert len(failing.keys) == asked
+
+
+def test_retry_after_is_honoured():
+    failing = Failing(1, **{"Retry-After": "1"})
+
+    with shop_calling(failing) as shop:
+        started = time.monotonic()
+        assert shop.get("/find").status == 201
+
+    assert time.monotonic() - started >= 1
+
+
+def test_an_unreasonable_retry_after_ends_the_attempts():
+    failing = Failing(1, **{"Retry-After": "3600"})
+
+    with shop_calling(failing) as shop:
+        assert shop.get("/find").status == 503
+
+
+def test_one_attempt_that_may_have_arrived_leaves_the_outcome_unknown():
+    """The first is cut off after it arrived; the others find nobody there any more."""
+    seen = []
+
+    def hang_up(handler):
+        seen.append(handler.command)
+        handler.close_connection = True
+        # Before the client can ask again.
+        listener.close()
+        handler.connection.shutdown(socket.SHUT_RDWR)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        thread = threading.Thread(target=answer_once, args=(listener, hang_up))
+        thread.start()
+        with client(url) as shop, pytest.raises(OutcomeUnknownError):
+            shop.post("/pay", {}, idempotency_key="k")
+        thread.join()
+
+    assert seen == ["POST"]
+
+
+def answer_once(listener, answer):
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+        def do_POST(self):
+            answer(self)
+
+    connection, address = listener.accept()
+    Handler(connection, address, None)
+    connection.close()
+
+
+def test_a_call_ends_with_the_deadline_of_its_caller():
+    with shop_calling(lambda _: time.sleep(3)) as shop:
+        started = time.monotonic()
+        with deadline(0.2), pytest.raises(OutcomeUnknownError):
+            shop.post("/pay", {}, idempotency_key="k")
+
+    assert time.monotonic() - started < 2
+
+
+def test_past_the_deadline_nothing_is_sent():
+    failing = Failing(0)
+
+    with shop_calling(failing) as shop, deadline(0), pytest.raises(NotSentError):
+        shop.get("/find")
+
+    assert failing.keys == []
+
+
+@pytest.fixture
+def breaking(settings):
+    settings.BREAKER_MODE = "enforce"
+
+
+def closed_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+def test_an_open_circuit_is_a_call_not_sent(breaking):
+    failing = Failing(10**9)
+
+    with shop_calling(failing, name="out", retries=RetryPolicy(attempts=1)) as shop:
+        for _ in range(10):
+            shop.get("/find", operation="find")
+        with pytest.raises(NotSentError, match="circuit is open"):
+            shop.get("/find", operation="find")
+
+    assert len(failing.keys) == 10
+
+
+def test_operations_break_apart(breaking):
+    get_breaker("apart.find").move(State.FORCED_OPEN)
+
+    with shop_calling(Failing(0), name="apart") as shop:
+        assert shop.get("/other", operation="other").status == 201
+
+
+def test_a_caller_without_time_does_not_open_the_circuit(breaking):
+    with shop_calling(lambda h: time.sleep(0.3), name="innocent") as shop:
+        for _ in range(12):
+            with deadline(0.01), pytest.raises((OutcomeUnknownError, NotSentError)):
+                shop.get("/find", operation="find")
+
+    assert get_breaker("innocent.find").state == State.CLOSED
+
+
+def test_a_call_is_one_packet_on_a_connection_that_stays():
+    reads = []
+
+    def serve(listener):
+        connection, _ = listener.accept()
+        with connection:
+            for _ in range(3):
+                reads.append(connection.recv(65536))
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        with client(url) as shop:
+            for _ in range(3):
+                assert shop.post("/pay", {"a": 1}).status == 200
+        thread.join()
+
+    assert [read.endswith(b'{"a":1}') for read in reads] == [True] * 3
+
+
+def test_a_unix_socket_is_called_too(tmp_path):
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+        thread = threading.Thread(
+            target=answer_once, args=(listener, lambda h: send(h, b"{}"))
+        )
+        thread.start()
+        with client(f"unix://{tmp_path}/s") as shop:
+            assert shop.post("/pay", {}).status == 200
+        thread.join()
+
+
+def test_failures_are_logged_without_secrets(caplog):
+    with shop_calling(Failing(9), headers={"Authorization": "Bearer s3cret"}) as shop:
+        shop.send(
+            "GET", "/hooks/s3cret?token=s3cret", operation="hook", content=b"s3cret"
+        )
+
+    said = [str(record.msg) for record in caplog.records if record.name == "outgoing"]
+    assert len(said) == 3
+    assert all("'operation': 'hook'" in line for line in said)
+    assert "s3cret" not in "".join(said)
+
+
+def test_errors_name_no_path():
+    url = f"http://127.0.0.1:{closed_port()}"
+    with client(url) as shop, pytest.raises(NotSentError) as error:
+        shop.post("/hooks/s3cret", {})
+
+    assert "s3cret" not in str(error.value)
+
+
+def test_calls_are_counted_by_dependency_and_outcome():
+    counters.flush()
+    before = totals()
+
+    with shop_calling(Failing(1), name="counted") as shop:
+        shop.get("/find", operation="find")
+
+    after = totals()
+    for outcome in ("5xx", "2xx"):
+        name = f"outgoing|counted|find|{outcome}"
+        assert after[name] - before.get(name, 0) == 1
+    assert "outgoing_ms|counted" in after
+
+
+@pytest.mark.parametrize("is_breaking", [False, True])
+def test_a_dependency_that_is_down_is_not_hammered(settings, is_breaking):
+    """What a minute at 100 calls a second would offer, a tenth of it and without pauses."""
+    settings.BREAKER_MODE = "enforce" if is_breaking else "off"
+    failing = Failing(10**9)
+    offered = 0
+
+    with shop_calling(
+        failing, name=f"down-{is_breaking}", retries=RetryPolicy(base_seconds=0)
+    ) as shop:
+        for _ in range(600):
+            offered += 1
+            with suppress(NotSentError, OutcomeUnknownError):
+                shop.get("/find", operation="find")
+
+    assert len(failing.keys) <= 1.2 * offered
+    if is_breaking:
+        # While the circuit is open next to nothing gets through.
+        assert len(failing.keys) < 0.1 * offered

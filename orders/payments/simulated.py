@@ -8,10 +8,9 @@ from core.http_client import Answer, Client, NotSentError, OutcomeUnknownError
 from core.money import Money
 from orders.payments.provider import Charge, Outcome, OutcomeStatus
 
-# Two attempts at one question; together shorter than a sweeper's patience.
-_ATTEMPTS = 2
+# With every attempt at one question: shorter than a sweeper's patience.
+_TOTAL_SECONDS = 12.0
 _READ_SECONDS = 5.0
-_TOTAL_SECONDS = 6.0
 
 _STATUSES = {
     "authorized": OutcomeStatus.AUTHORIZED,
@@ -29,7 +28,12 @@ class SimulatedProvider:
     def __init__(self, url: str, *, auto_capture: bool) -> None:
         self._auto_capture = auto_capture
         self._client = Client(
-            url, read_seconds=_READ_SECONDS, total_seconds=_TOTAL_SECONDS
+            url,
+            name="payments",
+            # It runs beside us.
+            internal=True,
+            read_seconds=_READ_SECONDS,
+            total_seconds=_TOTAL_SECONDS,
         )
 
     def authorize(self, charge: Charge) -> Outcome:
@@ -39,10 +43,12 @@ class SimulatedProvider:
             "method": charge.method,
             "capture": self._auto_capture,
         }
-        return self._act("/payments", payload, charge.key)
+        return self._act("authorize", "/payments", payload, charge.key)
 
     def find(self, key: str) -> Outcome | None:
-        outcome = _asked(lambda: self._client.get("/payments", params={"key": key}))
+        outcome = _asked(
+            lambda: self._client.get("/payments", params={"key": key}, operation="find")
+        )
         if outcome.failure_code == "unknown_payment":
             return None
         is_answer = outcome.reference != ""
@@ -50,15 +56,18 @@ class SimulatedProvider:
         return outcome if is_answer else Outcome(OutcomeStatus.UNKNOWN)
 
     def void(self, reference: str, *, key: str) -> Outcome:
-        return self._act(f"/payments/{reference}/void", {}, key)
+        return self._act("void", f"/payments/{reference}/void", {}, key)
 
     def refund(self, reference: str, *, amount: Money, key: str) -> Outcome:
         return self._act(
-            f"/payments/{reference}/refund", {"amount": amount.amount}, key
+            "refund",
+            f"/payments/{reference}/refund",
+            {"amount": amount.amount},
+            key,
         )
 
     def captured_amounts(self) -> dict[str, Money]:
-        payments = self._client.get("/ledger").json()["payments"]
+        payments = self._client.get("/ledger", operation="ledger").json()["payments"]
         return {
             payment["key"]: Money(payment["captured"], payment["currency"])
             for payment in payments
@@ -68,26 +77,27 @@ class SimulatedProvider:
     def close(self) -> None:
         self._client.close()
 
-    def _act(self, path: str, payload: dict[str, Any], key: str) -> Outcome:
-        return _asked(lambda: self._client.post(path, payload, idempotency_key=key))
+    def _act(
+        self, operation: str, path: str, payload: dict[str, Any], key: str
+    ) -> Outcome:
+        return _asked(
+            lambda: self._client.post(
+                path, payload, idempotency_key=key, operation=operation
+            )
+        )
 
 
 def _asked(call: Callable[[], Answer]) -> Outcome:
-    """Ask, and once more if no answer came: the key keeps it from happening twice.
+    """Ask; the client asks again where no answer comes, and the key makes it once.
 
     Only if no attempt got out is it certain that nothing happened.
     """
-    may_have_arrived = False
-    for _ in range(_ATTEMPTS):
-        try:
-            return _outcome(call())
-        except NotSentError:
-            break
-        except OutcomeUnknownError:
-            may_have_arrived = True
-    return Outcome(
-        OutcomeStatus.UNKNOWN if may_have_arrived else OutcomeStatus.NOT_SENT
-    )
+    try:
+        return _outcome(call())
+    except NotSentError:
+        return Outcome(OutcomeStatus.NOT_SENT)
+    except OutcomeUnknownError:
+        return Outcome(OutcomeStatus.UNKNOWN)
 
 
 def _outcome(answer: Answer) -> Outcome:
