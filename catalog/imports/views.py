@@ -18,7 +18,12 @@ from catalog.imports.serializers import (
     ImportJobSerializer,
 )
 from catalog.models import ImportIssue, ImportJob
-from core.exceptions import BodyTooLargeError, InvalidParameterError, NotFoundError
+from core.exceptions import (
+    BodyTooLargeError,
+    CircuitOpenError,
+    InvalidParameterError,
+    NotFoundError,
+)
 from core.permissions import requires
 from core.views import ApiViewSet, Problems
 
@@ -33,7 +38,7 @@ class ImportViewSet(ApiViewSet):
     parser_classes = [MultiPartParser]
     serializer_class = ImportJobSerializer
     problems: ClassVar[Mapping[str, Any]] = {
-        "create": (BodyTooLargeError,),
+        "create": (BodyTooLargeError, CircuitOpenError),
         "retrieve": (NotFoundError,),
     }
 

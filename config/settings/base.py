@@ -162,8 +162,12 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     # Not below MEDIA_ROOT, which is served.
     "private": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": VAR_DIR / "private"},
+        "BACKEND": "core.guarded_storage.GuardedStorage",
+        "OPTIONS": {
+            "name": "private",
+            "backend": "django.core.files.storage.FileSystemStorage",
+            "options": {"location": VAR_DIR / "private"},
+        },
     },
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
