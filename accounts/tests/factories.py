@@ -5,11 +5,12 @@ from uuid import uuid4
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.models import Group
+from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from accounts.auth import Device, TokenPair, key_ring, new_key_secret
-from accounts.constants import Method, Role
-from accounts.models import SigningKey, User
+from accounts.constants import EXPORT_KEPT_FOR, Method, Role
+from accounts.models import Export, SigningKey, User
 from accounts.services import create_user, start_session
 
 PHONE = Device(name="Phone", address="203.0.113.7", user_agent="Firefox/140")
@@ -41,6 +42,15 @@ def make_user(
         User.objects.filter(pk=user.pk).update(**fields)
         user.refresh_from_db()
     return user
+
+
+def make_export(user: User) -> Export:
+    """Put an export there that is ready, with its file."""
+    now = timezone.now()
+    export = Export(user=user, status=Export.Status.READY, created_at=now)
+    export.expires_at = now + EXPORT_KEPT_FOR
+    export.file.save("made.zip", ContentFile(b"PK"))
+    return export
 
 
 def make_key(**changes: object) -> SigningKey:

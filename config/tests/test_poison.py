@@ -7,6 +7,7 @@ and is first shown to work: what is poisoned is a request that would have been a
 import json
 import re
 from copy import deepcopy
+from datetime import timedelta
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -15,9 +16,11 @@ from django.core.files.storage import FileSystemStorage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, transaction
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
+from django.utils import timezone
 
-from accounts.models import User
-from accounts.tests.factories import PASSWORD, make_tokens, make_user
+from accounts.auth import make_export_token, make_undo_token
+from accounts.models import Export, User
+from accounts.tests.factories import PASSWORD, make_export, make_tokens, make_user
 from catalog.models import ImportJob
 from catalog.tests.factories import (
     make_attribute,
@@ -165,6 +168,10 @@ class Shop:
         me = self.client.get("/api/v1/auth/me").json()
         return {"id": make_tokens(User.objects.get(pk=me["id"])).session_id}
 
+    def _me(self, path):
+        me = self.client.get("/api/v1/auth/me").json()
+        return {"id": make_export(User.objects.get(pk=me["id"])).pk}
+
     def _attributes(self, path):
         attribute = make_attribute("fabric", values=["Silk"])
         return {"key": attribute.code, "value": "silk"}
@@ -242,6 +249,9 @@ class Shop:
         match str(operation).replace("/api/v1", ""):
             case "POST /auth/login":
                 return {"email": make_user().email, "password": PASSWORD}
+            case "POST /auth/undo-erasure":
+                leaver = make_user(erase_after=timezone.now() + timedelta(days=1))
+                return {"token": make_undo_token(leaver.pk, leaver.erase_after)}
             case "POST /auth/refresh":
                 person = {"email": make_user().email, "password": PASSWORD}
                 tokens = self.api.post("/api/v1/auth/login", person, format="json")
@@ -264,13 +274,16 @@ class Shop:
 @pytest.fixture
 def shop(api, api_as, staff, monkeypatch, tmp_path):
     """The rows, and somebody who may do everything."""
-    field = ImportJob._meta.get_field("file")  # noqa: SLF001 -- Django documents _meta
-    monkeypatch.setattr(field, "storage", FileSystemStorage(tmp_path))
+    for model in (ImportJob, Export):
+        field = model._meta.get_field("file")  # noqa: SLF001 -- Django documents _meta
+        monkeypatch.setattr(field, "storage", FileSystemStorage(tmp_path))
     for module in ("views", "services._placing", "services._paying"):
         monkeypatch.setattr(
             f"orders.{module}.offered_providers", lambda: {"simulated": Paying()}
         )
     client = api_as(staff("admin"))
+    # The last one may not leave.
+    make_user(roles=["admin"])
     client.raise_request_exception = False
     return Shop(client, api)
 
@@ -294,6 +307,8 @@ class Sender:
         self.given = {}
         if operation.path.endswith("/search"):
             self.path += "?q=mug"
+        if operation.path.endswith("/file"):
+            self.path += f"?token={make_export_token(self.place['id'])}"
         if "stale_version" in operation.codes:
             self.given["If-Match"] = self.tag()
 
@@ -349,6 +364,8 @@ class Sender:
 
 
 def check(operation, response, poison):
+    if response.streaming:
+        response.close()
     assert response.status_code < 500, (poison, response.content[:500])
     assert response.headers["X-Request-ID"], poison
     if response.status_code < 400:
