@@ -21,43 +21,22 @@ from inventory import services as inventory_services  # noqa: E402 -- after djan
 from inventory.models import Warehouse  # noqa: E402 -- after django.setup()
 from orders.models import ShippingOption, ShippingRate  # noqa: E402 -- after django.setup()
 
-WORDS = [
-    "amber",
-    "birch",
-    "cedar",
-    "delta",
-    "ember",
-    "fjord",
-    "grove",
-    "haven",
-    "inlet",
-    "juniper",
-    "kelp",
-    "linen",
-    "maple",
-    "nordic",
-    "oak",
-]
-KINDS = [
-    "lamp",
-    "chair",
-    "kettle",
-    "jacket",
-    "basket",
-    "mirror",
-    "blanket",
-    "notebook",
-    "bottle",
-    "clock",
-]
+SYLLABLES = [first + second for first in "bdfgklmnprstvwz" for second in "aeiou"]
+# As in real shops: a few hundred kinds of goods, texts of a few thousand words of which
+# some are everywhere and most are rare (Zipf's law).
+KINDS = 200
+VOCABULARY = 4000
 BATCH = 1000
 UNITS = 10_000_000
 
 
 def main(count: int) -> None:
-    if not Product.objects.exists():
+    first = Product.objects.order_by("id").values_list("slug", flat=True).first()
+    if first is None:
         with transaction.atomic():
             _fill(count)
+    elif first != "article-0":
+        raise SystemExit("var/bench holds an older catalogue: delete it.")
     with connection.cursor() as cursor:
         cursor.execute(TABLES)
         cursor.execute("ANALYZE")
@@ -74,13 +53,23 @@ def main(count: int) -> None:
         "shipping_option": [
             str(ShippingOption.objects.values_list("id", flat=True)[0])
         ],
-        "words": [f"{word}%20{kind}" for word in WORDS for kind in KINDS],
+        # Everybody looks for something else, and there is some of it.
+        "searches": [
+            "%20".join(title.split()[:2])
+            for title in Product.objects.order_by("id").values_list("title", flat=True)[
+                :500
+            ]
+        ],
     }
     sys.stdout.buffer.write(orjson.dumps(catalogue))
 
 
 def _fill(count: int) -> None:
     random = Random(7)
+    words = sorted({"".join(random.choices(SYLLABLES, k=n)) for n in (2, 3, 4) * 2000})
+    random.shuffle(words)
+    kinds, vocabulary = words[:KINDS], words[KINDS : KINDS + VOCABULARY]
+    weights = [1 / (rank + 3) for rank in range(len(vocabulary))]
     vendors = Vendor.objects.bulk_create(
         Vendor(name=f"Vendor {n}", slug=f"vendor-{n}") for n in range(40)
     )
@@ -95,9 +84,9 @@ def _fill(count: int) -> None:
         numbers = range(start, min(start + BATCH, count))
         products = Product.objects.bulk_create(
             Product(
-                slug=f"product-{n}",
-                title=f"{random.choice(WORDS).title()} {random.choice(KINDS)} {n}",
-                description_html=f"<p>{' '.join(random.choices(WORDS, k=40))}</p>",
+                slug=f"article-{n}",
+                title=f"{random.choices(vocabulary, weights)[0].title()} {random.choice(kinds)} {n}",
+                description_html=f"<p>{' '.join(random.choices(vocabulary, weights, k=60))}</p>",
                 vendor=vendors[n % len(vendors)],
                 status=Product.Status.ACTIVE,
                 published_at=now,

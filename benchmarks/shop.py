@@ -266,7 +266,7 @@ def _scenarios(
         "list of 20": get(lists),
         "filtered list": get(filtered),
         "detail": get([f"/api/v1/products/{slug}" for slug in slugs[:500]]),
-        "search": get([f"/api/v1/search?q={word}" for word in catalogue["words"]]),
+        "search": get([f"/api/v1/search?q={text}" for text in catalogue["searches"]]),
     }
     pay = _checkout(variants, catalogue["shipping_option"][0])
     warm = [Scenario(name, step, hello) for name, step in reads.items()]

@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection
 from psycopg import sql
@@ -14,13 +15,14 @@ from catalog.selectors._listing import (
     direction,
     page_of,
 )
+from core.prepared import prepared_cursor
 
 MAX_WORDS = 16
 MAX_WORD_LENGTH = 64
 # Shorter words have too many neighbours, and codes are not misspelt but wrong.
 MIN_CORRECTED_LENGTH = 3
 ONE_TYPO_LENGTH = 5
-SPLIT = "SELECT string_to_array(nullif(catalog_words(%(text)s), ''), ' ')"
+SPLIT = "SELECT string_to_array(nullif(catalog_words(%(text)s::text), ''), ' ')"
 NEAREST = """
 SELECT given.word, near.word, near.product_count
 FROM unnest(%(words)s::text[]) AS given(word), LATERAL (
@@ -54,6 +56,16 @@ SELECT c.card, page.key::text, page.product_id::text, (SELECT count(*) FROM hits
 FROM page JOIN catalog_productcard c ON c.id = page.id
 ORDER BY page.key {direction}, page.product_id {direction}
 """)
+# The same with its values beside the text, so that its plan can be kept.
+_WORDS = WORDS.format(sql.Placeholder("words"))
+PLAIN_HITS = HITS.format(
+    key=RANK.format(_WORDS),
+    condition=sql.SQL("is_default AND {}").format(MATCHES.format(_WORDS)),
+    beyond=sql.SQL("true"),
+    direction=sql.SQL("DESC"),
+    limit=sql.Placeholder("limit"),
+).as_string()
+_NO_FILTERS = CardFilters()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +84,7 @@ class Search:
         if self.by_likeness:
             words = RESEMBLES.format(" ".join(self.words))
         else:
-            words = MATCHES.format(WORDS.format(self._expression))
+            words = MATCHES.format(WORDS.format(self.expression))
         if filters.currency:
             words = FOUND.format(words)
         return sql.SQL(" AND ").join([card_condition(filters), words])
@@ -84,11 +96,11 @@ class Search:
                 LIKENESS.format(" ".join(self.words)), _real, descending=True
             )
         return Ordering(
-            RANK.format(WORDS.format(self._expression)), _real, descending=True
+            RANK.format(WORDS.format(self.expression)), _real, descending=True
         )
 
     @property
-    def _expression(self) -> str:
+    def expression(self) -> str:
         # catalog_words has left no quotes or operators in a word. The last one may be
         # unfinished.
         return " & ".join(f"'{word}'" for word in self.words) + ":*"
@@ -130,6 +142,8 @@ def continue_search(
     ordering: Ordering | None,
     page: PageRequest,
 ) -> SearchPage:
+    if not (search.by_likeness or ordering or page.position) and filters == _NO_FILTERS:
+        return _search_plainly(search, page)
     condition = search.condition(filters)
     order = ordering or search.ordering
     statement = HITS.format(
@@ -141,14 +155,28 @@ def continue_search(
     )
     with connection.cursor() as cursor:
         cursor.execute(statement)
-        rows = cursor.fetchall()
+        return _page(search, cursor.fetchall(), page)
+
+
+def _search_plainly(search: Search, page: PageRequest) -> SearchPage:
+    """Find the first page of what nearly everybody asks for: the best of all products."""
+    with prepared_cursor() as cursor:
+        cursor.execute(
+            PLAIN_HITS, {"words": search.expression, "limit": page.limit + 1}
+        )
+        return _page(search, cursor.fetchall(), page)
+
+
+def _page(
+    search: Search, rows: Sequence[tuple[Any, ...]], page: PageRequest
+) -> SearchPage:
     total = rows[0][3] if rows else 0
     return SearchPage(search, total, page_of([row[:3] for row in rows], page))
 
 
 def split_words(text: str) -> tuple[str, ...]:
     """Fold and split as documents are; words past the bounds are not looked for."""
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(SPLIT, {"text": text})
         (words,) = cursor.fetchone()
     return tuple(word[:MAX_WORD_LENGTH] for word in (words or [])[:MAX_WORDS])
