@@ -102,6 +102,8 @@ STRANGERS_ACTIVITY_PER_HOUR = 30
 ACTIVITY_DETAILS_MAX_BYTES = 2000
 # Between the steps of a sign-in; long enough to find the phone.
 TICKET_LIFETIME = timedelta(minutes=5)
+# At a provider somebody may have to sign in first, with a second factor of theirs.
+OAUTH_LIFETIME = timedelta(minutes=10)
 # How long an access token opens doors.
 ACCESS_LIFETIME = timedelta(minutes=15)
 # A session that isn't refreshed for so long is over.

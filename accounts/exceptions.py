@@ -213,3 +213,54 @@ class InvalidUndoTokenError(DomainError):
     title = "The link doesn't work any more"
     cause = "The token is damaged, or the erasure that it would undo was undone or carried out."
     cure = "Sign in: if that works, the account is there and stays."
+
+
+class OAuthRefusedError(DomainError):
+    code = "oauth_refused"
+    kind = ErrorKind.UNAUTHENTICATED
+    title = "The provider's sign-in was not accepted"
+    cause = "The state is unknown, old, used, or was asked for elsewhere; or the provider's answer broke a rule; or the account here is closed."
+    cure = "Start again with POST /api/v1/auth/oauth/{provider}/start, from the same device."
+
+
+class ProviderEmailUnverifiedError(DomainError):
+    code = "provider_email_unverified"
+    kind = ErrorKind.FORBIDDEN
+    title = "The provider has not verified your address"
+    cause = "A new account needs an address, and only one that the provider says it has verified counts."
+    cure = "Verify the address at the provider, or register here and link the provider afterwards."
+
+
+class IdentityLinkRequiredError(DomainError):
+    code = "identity_link_required"
+    kind = ErrorKind.CONFLICT
+    title = "There is an account with this address"
+    cause = "An equal address alone links no account, or whoever has it at a provider would have the account."
+    cure = "Sign in to the account as before and send `ticket` to POST /api/v1/me/identities within ten minutes, from the same device."
+
+
+class IdentityInUseError(DomainError):
+    code = "identity_in_use"
+    kind = ErrorKind.CONFLICT
+    title = "It signs in to another account"
+    cause = "The provider's account is linked to an account here that isn't yours, or isn't this one."
+    cure = "Sign in with the provider, unlink it there, then link it here."
+
+
+class IdentityProviderUnavailableError(DomainError):
+    code = "identity_provider_unavailable"
+    kind = ErrorKind.UNAVAILABLE
+    title = "The provider doesn't answer"
+    cause = "The provider is out of reach, too slow, or says what it shouldn't."
+    cure = "Try again in a moment, or sign in another way."
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail, retry_after=5)
+
+
+class RedirectUriRefusedError(DomainError):
+    code = "redirect_uri_refused"
+    kind = ErrorKind.INVALID
+    title = "That page may not receive sign-ins"
+    cause = "The redirect URI isn't, to the letter, one of the shop's settings."
+    cure = "Use a URI of OAUTH_REDIRECT_URIS, or have it added there."

@@ -41,6 +41,36 @@ urlpatterns = [
         views.PasskeyViewSet.as_view({"patch": "partial_update", "delete": "destroy"}),
         name="auth-passkey",
     ),
+    path(
+        "auth/oauth/providers",
+        views.ProviderListView.as_view(),
+        name="auth-oauth-providers",
+    ),
+    path(
+        "auth/oauth/<slug:provider>/start",
+        views.StartOAuthView.as_view(),
+        name="auth-oauth-start",
+    ),
+    path(
+        "auth/oauth/<slug:provider>/callback",
+        views.OAuthCallbackView.as_view(),
+        name="auth-oauth-callback",
+    ),
+    path(
+        "me/identities",
+        views.IdentityViewSet.as_view({"get": "list", "post": "create"}),
+        name="me-identities",
+    ),
+    path(
+        "me/identities/start",
+        views.IdentityViewSet.as_view({"post": "start"}),
+        name="me-identities-start",
+    ),
+    path(
+        "me/identities/<uuid:pk>",
+        views.IdentityViewSet.as_view({"delete": "destroy"}),
+        name="me-identity",
+    ),
     path("auth/step-up", views.StepUpView.as_view(), name="auth-step-up"),
     path(
         "auth/step-up/options",

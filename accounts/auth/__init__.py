@@ -17,7 +17,15 @@ from accounts.auth._links import (
     make_undo_token,
     read_undo_token,
 )
+from accounts.auth._oauth import (
+    Claims,
+    UntrustedAnswerError,
+    authorization_url,
+    claims_behind,
+    forget_providers,
+)
 from accounts.auth._passwords import Argon2Hasher
+from accounts.auth._providers import Provider, find_provider, providers
 from accounts.auth._roles import RoleBackend
 from accounts.auth._secrets import hash_secret, new_secret, open_under, seal_under
 from accounts.auth._signing_keys import Key, KeyRing, key_from, key_ring, new_key_secret
@@ -41,20 +49,27 @@ __all__ = [
     "AccessClaims",
     "ApiKeyAuthentication",
     "Argon2Hasher",
+    "Claims",
     "Device",
     "JWTAuthentication",
     "Key",
     "KeyRing",
     "KeyToken",
     "Machine",
+    "Provider",
     "RoleBackend",
     "TokenPair",
+    "UntrustedAnswerError",
     "actor_id_of",
     "attempt_of",
+    "authorization_url",
+    "claims_behind",
     "current_session_id",
     "current_user",
     "device_of",
     "device_token",
+    "find_provider",
+    "forget_providers",
     "forget_session",
     "forget_user",
     "hash_secret",
@@ -76,6 +91,7 @@ __all__ = [
     "principal_of_prefix",
     "principal_of_token",
     "proof_of_device",
+    "providers",
     "read_ticket",
     "read_undo_token",
     "seal_under",

@@ -1,18 +1,14 @@
 from accounts.selectors._activity import activity_of
 from accounts.selectors._exports import get_export, get_ready_export, open_export
 from accounts.selectors._factors import (
+    identities_of,
     is_recently_proven,
     passkeys_of,
     second_steps,
     step_up_methods,
 )
 from accounts.selectors._keys import api_keys, get_api_key
-from accounts.selectors._people import (
-    Contact,
-    get_contact,
-    person_of_user,
-    role_names,
-)
+from accounts.selectors._people import Contact, get_contact, person_of_user, role_names
 from accounts.selectors._permissions import (
     missing_permissions,
     permission_names,
@@ -46,6 +42,7 @@ __all__ = [
     "get_ready_export",
     "get_role",
     "get_user",
+    "identities_of",
     "is_recently_proven",
     "missing_permissions",
     "open_export",

@@ -5,7 +5,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from accounts.constants import Method
-from accounts.models import Passkey, Session, TotpDevice, User
+from accounts.models import Identity, Passkey, Session, TotpDevice, User
 
 
 def second_steps(user: User) -> tuple[Method, ...]:
@@ -33,6 +33,10 @@ def step_up_methods(user: User) -> tuple[Method, ...]:
 
 def passkeys_of(user: User) -> QuerySet[Passkey]:
     return Passkey.objects.filter(user=user).order_by("created_at", "id")
+
+
+def identities_of(user: User) -> QuerySet[Identity]:
+    return Identity.objects.filter(user=user).order_by("created_at", "id")
 
 
 def is_recently_proven(session_id: UUID | None, *, now: datetime) -> bool:

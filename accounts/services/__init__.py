@@ -19,6 +19,14 @@ from accounts.services._exports import (
     resume_exports,
     run_export,
 )
+from accounts.services._identities import (
+    OAuthStart,
+    begin_oauth,
+    link_identity,
+    link_offered_identity,
+    sign_in_with_provider,
+    unlink_identity,
+)
 from accounts.services._keys import (
     IssuedKey,
     change_api_key,
@@ -75,10 +83,12 @@ from accounts.services._totp import (
 __all__ = [
     "IssuedKey",
     "MfaRequired",
+    "OAuthStart",
     "SignedIn",
     "add_address",
     "anonymize_users",
     "assign_roles",
+    "begin_oauth",
     "begin_totp",
     "cancel_erasure",
     "change_address",
@@ -102,6 +112,8 @@ __all__ = [
     "erase_due",
     "erase_exports",
     "forget_ceremonies",
+    "link_identity",
+    "link_offered_identity",
     "outranks",
     "passkey_registration_options",
     "passkey_sign_in_options",
@@ -130,9 +142,11 @@ __all__ = [
     "sign_device_out",
     "sign_in",
     "sign_in_with_passkey",
+    "sign_in_with_provider",
     "sign_out",
     "sign_out_elsewhere",
     "spend_code",
     "start_session",
     "undo_erasure",
+    "unlink_identity",
 ]

@@ -9,6 +9,12 @@ from accounts.views._factors import (
     StepUpView,
     TotpView,
 )
+from accounts.views._identities import (
+    IdentityViewSet,
+    OAuthCallbackView,
+    ProviderListView,
+    StartOAuthView,
+)
 from accounts.views._keys import ApiKeyViewSet
 from accounts.views._passkeys import (
     PasskeySignInOptionsView,
@@ -31,9 +37,11 @@ __all__ = [
     "ConfirmTotpView",
     "ExportFileView",
     "ExportViewSet",
+    "IdentityViewSet",
     "LoginView",
     "LogoutView",
     "MeView",
+    "OAuthCallbackView",
     "OwnActivityViewSet",
     "OwnAddressViewSet",
     "OwnConsentsViewSet",
@@ -41,10 +49,12 @@ __all__ = [
     "PasskeySignInView",
     "PasskeyViewSet",
     "PreferencesView",
+    "ProviderListView",
     "RecoveryCodesView",
     "RefreshView",
     "RoleViewSet",
     "SessionViewSet",
+    "StartOAuthView",
     "StepUpOptionsView",
     "StepUpView",
     "TotpView",

@@ -23,6 +23,7 @@ from config.settings import (
 )
 from config.settings._celery import celery_settings
 from config.settings._databases import caches, database
+from config.settings._oauth import oauth_providers
 from config.sizes import web_sizes
 from core import logging as core_logging
 
@@ -238,6 +239,18 @@ PASSKEY_RP_ID = env_str("PASSKEY_RP_ID", urlsplit(SHOP_URL).hostname or "")
 PASSKEY_ORIGINS = env_list(
     "PASSKEY_ORIGINS", ["{0.scheme}://{0.netloc}".format(urlsplit(SHOP_URL))]
 )
+OAUTH_PROVIDERS = oauth_providers(
+    google=(
+        env_str("OAUTH_GOOGLE_CLIENT_ID"),
+        env_secret("OAUTH_GOOGLE_CLIENT_SECRET"),
+    ),
+    github=(
+        env_str("OAUTH_GITHUB_CLIENT_ID"),
+        env_secret("OAUTH_GITHUB_CLIENT_SECRET"),
+    ),
+    others=env_secret("OAUTH_OIDC_PROVIDERS"),
+)
+OAUTH_REDIRECT_URIS = env_list("OAUTH_REDIRECT_URIS")
 STAFF_MFA_REQUIRED = env_bool("STAFF_MFA_REQUIRED", default=False)
 STEP_UP_SECONDS = env_int("STEP_UP_SECONDS", 600, minimum=30)
 API_VERSION = "2026-11-20"

@@ -1,0 +1,558 @@
+"""Signing in with other providers' accounts, over real HTTP on their side."""
+
+import time
+from datetime import timedelta
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from accounts.auth import forget_providers
+from accounts.models import ActivityEntry, Ceremony, Identity, Session, User
+from accounts.services import begin_totp, confirm_totp
+from accounts.tests.authenticators import code_at
+from accounts.tests.factories import PHONE, make_user
+from accounts.tests.issuers import (
+    CALLBACK,
+    described,
+    fake_issuer,
+    real_provider,
+    sign_and_change,
+    sign_with_a_key_of_its_own,
+    sign_with_an_unknown_key,
+    sign_with_another_key,
+    sign_with_nothing,
+    sign_with_the_public_key,
+    sign_with_the_secret,
+)
+from core.models import OutboxEvent
+
+OAUTH = "/api/v1/auth/oauth"
+IDENTITIES = "/api/v1/me/identities"
+EMAIL = "anna@example.com"
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def issuer(settings):
+    with fake_issuer() as running:
+        settings.OAUTH_PROVIDERS = [described("fake", running.url)]
+        settings.OAUTH_REDIRECT_URIS = [CALLBACK]
+        forget_providers()
+        yield running
+    forget_providers()
+
+
+@pytest.fixture
+def anna():
+    return make_user(email=EMAIL)
+
+
+def start(api, provider="fake", redirect_uri=CALLBACK):
+    path = f"{OAUTH}/{provider}/start"
+    return api.post(path, {"redirect_uri": redirect_uri})
+
+
+def finish(api, back, provider="fake", **headers):
+    return api.post(f"{OAUTH}/{provider}/callback", back, headers=headers)
+
+
+def sign_in(api, issuer, **changes):
+    return finish(api, issuer.authorize(begin(api), **changes))
+
+
+def begin(api):
+    return start(api).json()["authorization_url"]
+
+
+def refusal(response):
+    return response.status_code, response.json()["code"]
+
+
+REFUSED = (401, "oauth_refused")
+
+
+def test_providers_are_listed_without_their_secrets(api, issuer):
+    assert api.get(f"{OAUTH}/providers").json() == [{"name": "fake", "title": "Fake"}]
+
+
+def test_the_start_asks_for_a_code_with_pkce_state_and_nonce(api, issuer):
+    response = start(api)
+
+    url = urlsplit(response.json()["authorization_url"])
+    query = dict(parse_qsl(url.query))
+    assert f"{url.scheme}://{url.netloc}{url.path}" == f"{issuer.url}/authorize"
+    assert query.pop("state") == response.json()["state"]
+    assert len(query.pop("nonce")) == len(query.pop("code_challenge")) == 43
+    assert query == {
+        "response_type": "code",
+        "client_id": "shop",
+        "redirect_uri": CALLBACK,
+        "scope": "openid email profile",
+        "code_challenge_method": "S256",
+    }
+
+
+def test_neither_state_nor_nonce_nor_verifier_is_stored(api, issuer):
+    url = urlsplit(begin(api))
+    query = dict(parse_qsl(url.query))
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT accounts_ceremony::text FROM accounts_ceremony")
+        (row,) = cursor.fetchone()
+
+    assert query["state"] not in row
+    assert query["nonce"] not in row
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        f"{CALLBACK}/",
+        f"{CALLBACK}?x=1",
+        f"{CALLBACK}#x",
+        CALLBACK.upper(),
+        "https://shop.example.evil.example/signed-in",
+        "https://shop.example/signed-in/../evil",
+    ],
+)
+def test_a_redirect_uri_is_right_to_the_letter_or_refused(api, issuer, uri):
+    response = start(api, redirect_uri=uri)
+
+    assert refusal(response) == (422, "redirect_uri_refused")
+    assert issuer.asked == []
+
+
+def test_an_unknown_provider_is_not_there(api, issuer):
+    assert start(api, provider="other").status_code == 404
+    assert finish(api, {"code": "x", "state": "y"}, "other").status_code == 404
+
+
+def test_a_first_sign_in_opens_an_account(api, issuer):
+    response = sign_in(api, issuer)
+
+    assert response.status_code == 200
+    user = User.objects.get()
+    assert (user.email, user.email_verified) == (EMAIL, True)
+    assert not user.has_usable_password()
+    assert response.json()["user"]["roles"] == ["customer"]
+    identity = Identity.objects.get()
+    assert (identity.issuer, identity.subject) == (issuer.url, "sub-1")
+    assert Session.objects.get().methods == ["oauth"]
+    kinds = set(ActivityEntry.objects.values_list("kind", flat=True))
+    assert kinds == {"registered", "identity_linked", "signed_in"}
+
+
+def test_a_second_sign_in_opens_the_same_account(api, issuer):
+    sign_in(api, issuer)
+    issuer.email = "moved@example.com"
+
+    response = sign_in(api, issuer)
+
+    assert response.json()["user"]["email"] == EMAIL
+    assert User.objects.count() == 1
+
+
+def test_the_address_may_stand_in_the_user_info(api, issuer):
+    issuer.lies = {"email_elsewhere": True}
+
+    assert sign_in(api, issuer).json()["user"]["email"] == EMAIL
+
+
+def test_the_identitys_address_rests_encrypted(api, issuer):
+    sign_in(api, issuer)
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT email FROM accounts_identity")
+        (stored,) = cursor.fetchone()
+    assert EMAIL not in stored
+
+
+NOW = int(time.time())
+BROKEN = {
+    "signed by nobody": {"sign": sign_with_nothing},
+    "signed with our secret": {"sign": sign_with_the_secret},
+    "signed with the public key": {"sign": sign_with_the_public_key},
+    "another's key under its name": {"sign": sign_with_another_key},
+    "a key that isn't published": {"sign": sign_with_an_unknown_key},
+    "a key in the token itself": {"sign": sign_with_a_key_of_its_own},
+    "changed afterwards": {"sign": sign_and_change},
+    "no token at all": {"sign": lambda *_: "rubbish"},
+    "another issuer's": {"claims": {"iss": "https://evil.example"}},
+    "no issuer": {"claims": {"iss": None}},
+    "for another client": {"claims": {"aud": "another"}},
+    "for others as well": {"claims": {"aud": ["shop", "another"], "azp": "shop"}},
+    "for nobody": {"claims": {"aud": None}},
+    "authorized to another": {"claims": {"azp": "another"}},
+    "expired": {"claims": {"exp": NOW - 3600}},
+    "without end": {"claims": {"exp": None}},
+    "from the past": {"claims": {"iat": NOW - 3600}},
+    "from the future": {"claims": {"iat": NOW + 7200, "exp": NOW + 9000}},
+    "not yet valid": {"claims": {"nbf": NOW + 3600}},
+    "without nonce": {"claims": {"nonce": None}},
+    "another sign-in's nonce": {"claims": {"nonce": "another"}},
+    "of another access token": {"claims": {"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"}},
+    "of nobody": {"claims": {"sub": None}},
+    "of a number": {"claims": {"sub": 5}},
+    "of a very long name": {"claims": {"sub": "x" * 256}},
+    "no id token": {"tokens": {"id_token": None}},
+    "no access token": {"tokens": {"access_token": None}},
+    "another type of token": {"tokens": {"token_type": "mac"}},
+    "the answer is a list": {"token_answer": []},
+    "the answer isn't JSON": {"token_answer": b"<html>"},
+    "the code is refused": {"token_status": 400},
+    "a redirect elsewhere": {"token_status": 302},
+    "no keys": {"jwks": {"keys": []}},
+    "rubbish for keys": {"jwks": {"keys": [{"kty": "EC", "crv": "P-256"}]}},
+    "keys of no shape": {"jwks": []},
+    "another person's user info": {
+        "email_elsewhere": True,
+        "userinfo": {"sub": "somebody-else"},
+    },
+}
+
+
+@pytest.mark.parametrize("lies", BROKEN.values(), ids=BROKEN)
+def test_every_broken_rule_is_refused_alike(api, issuer, lies):
+    issuer.lies = lies
+
+    response = sign_in(api, issuer)
+
+    assert refusal(response) == REFUSED
+    assert response.json()["detail"] == "The provider's sign-in was not accepted"
+    assert not User.objects.exists()
+    assert not Session.objects.exists()
+
+
+METADATA = {
+    "another issuer's": {"issuer": "https://evil.example"},
+    "no PKCE": {"code_challenge_methods_supported": ["plain"]},
+    "no token endpoint": {"token_endpoint": None},
+    "no keys": {"jwks_uri": ""},
+}
+
+
+@pytest.mark.parametrize("metadata", METADATA.values(), ids=METADATA)
+def test_metadata_that_breaks_a_rule_starts_nothing(api, issuer, metadata):
+    issuer.lies = {"metadata": metadata}
+
+    response = start(api)
+
+    assert refusal(response) == (503, "identity_provider_unavailable")
+    assert not Ceremony.objects.exists()
+
+
+def test_endpoints_of_others_must_be_https(api, issuer, settings):
+    (entry,) = settings.OAUTH_PROVIDERS
+    settings.OAUTH_PROVIDERS = [entry | {"internal": False}]
+
+    assert refusal(start(api)) == (503, "identity_provider_unavailable")
+    assert issuer.asked == []
+
+
+@pytest.mark.parametrize("iss", ["https://evil.example", "", None])
+def test_a_code_of_another_issuer_is_not_exchanged(api, issuer, iss):
+    assert refusal(sign_in(api, issuer, iss=iss)) == REFUSED
+    assert "/token" not in issuer.asked
+
+
+def test_a_provider_that_never_says_iss_is_not_asked_for_it(api, issuer):
+    name = "authorization_response_iss_parameter_supported"
+    issuer.lies = {"metadata": {name: False}}
+
+    assert sign_in(api, issuer, iss=None).status_code == 200
+
+
+def test_a_state_and_its_code_count_once(api, issuer):
+    back = issuer.authorize(begin(api))
+
+    assert finish(api, back).status_code == 200
+    assert refusal(finish(api, back)) == REFUSED
+    assert issuer.asked.count("/token") == 1
+
+
+def test_a_code_of_another_sign_in_is_refused(api, issuer):
+    """The attacker's code in the victim's session: PKCE stops it at the provider."""
+    attackers = issuer.authorize(begin(api))["code"]
+    back = issuer.authorize(begin(api)) | {"code": attackers}
+
+    assert refusal(finish(api, back)) == REFUSED
+
+
+def test_an_id_token_of_another_sign_in_is_refused(api, issuer):
+    kept = []
+    honest = issuer.id_token
+    issuer.id_token = lambda *given: kept.append(honest(*given)) or kept[0]
+
+    assert sign_in(api, issuer).status_code == 200
+    assert refusal(sign_in(api, issuer)) == REFUSED
+
+
+@pytest.mark.parametrize("state", ["", "x", "é" * 50])
+def test_a_state_that_is_not_ours_is_refused(api, issuer, state):
+    response = sign_in(api, issuer, state=state)
+
+    assert response.status_code in {401, 422}
+    assert "/token" not in issuer.asked
+
+
+def test_a_state_is_one_devices(api, issuer):
+    back = issuer.authorize(begin(api))
+
+    elsewhere = finish(api, back, **{"User-Agent": "curl/8"})
+
+    assert refusal(elsewhere) == REFUSED
+
+
+def test_a_state_holds_for_ten_minutes(api, issuer):
+    back = issuer.authorize(begin(api))
+    Ceremony.objects.update(expires_at=timezone.now())
+
+    assert refusal(finish(api, back)) == REFUSED
+
+
+def test_a_state_is_one_providers(api, issuer, settings):
+    """Mix-up: the answer of one provider is brought as another's."""
+    with fake_issuer() as other:
+        settings.OAUTH_PROVIDERS = [
+            described("fake", issuer.url),
+            described("other", other.url),
+        ]
+        back = issuer.authorize(begin(api))
+
+        assert refusal(finish(api, back, "other")) == REFUSED
+        assert other.asked == []
+
+
+def test_an_equal_address_links_nothing(api, anna, issuer):
+    response = sign_in(api, issuer)
+
+    assert refusal(response) == (409, "identity_link_required")
+    assert not Identity.objects.exists()
+    assert not Session.objects.exists()
+
+
+def test_the_owner_links_it_by_signing_in_once(api, api_as, anna, issuer):
+    ticket = sign_in(api, issuer).json()["ticket"]
+
+    linked = api_as(anna).post(IDENTITIES, {"ticket": ticket})
+
+    assert linked.status_code == 201
+    assert (linked.json()["provider"], linked.json()["email"]) == ("fake", EMAIL)
+    assert sign_in(api, issuer).json()["user"]["id"] == str(anna.pk)
+    event = OutboxEvent.objects.get(name="accounts.identity_linked")
+    assert event.payload == {"user_id": str(anna.pk), "provider": "fake"}
+
+
+def test_the_ticket_links_once_and_for_its_account(api, api_as, anna, issuer, customer):
+    ticket = sign_in(api, issuer).json()["ticket"]
+
+    stolen = api_as(customer).post(IDENTITIES, {"ticket": ticket})
+    again = api_as(anna).post(IDENTITIES, {"ticket": ticket})
+
+    assert refusal(stolen) == refusal(again) == (401, "invalid_ticket")
+    assert not Identity.objects.exists()
+
+
+@pytest.mark.parametrize("said", [False, None, "true", 1])
+@pytest.mark.parametrize("has_account", [True, False])
+def test_an_unverified_address_is_refused_whoever_has_it(
+    api, issuer, said, has_account
+):
+    if has_account:
+        make_user(email=EMAIL)
+    issuer.email_verified = said
+
+    assert refusal(sign_in(api, issuer)) == (403, "provider_email_unverified")
+    assert not Identity.objects.exists()
+
+
+def test_a_closed_account_is_not_opened(api, issuer):
+    sign_in(api, issuer)
+    User.objects.update(is_active=False)
+
+    assert refusal(sign_in(api, issuer)) == REFUSED
+
+
+def test_the_second_factor_is_asked_for_after_the_provider_too(api, issuer):
+    sign_in(api, issuer)
+    user, earlier = User.objects.get(), timezone.now() - timedelta(minutes=5)
+    secret = begin_totp(user=user, now=earlier).secret
+    code = code_at(secret, earlier)
+    confirm_totp(user=user, code=code, device=PHONE, now=earlier)
+
+    response = sign_in(api, issuer)
+
+    assert response.json()["mfa_required"] is True
+    body = {
+        "ticket": response.json()["ticket"],
+        "code": code_at(secret, timezone.now()),
+    }
+    assert api.post("/api/v1/auth/mfa", body).status_code == 200
+
+
+def link(client, issuer, **changes):
+    body = {"provider": "fake", "redirect_uri": CALLBACK}
+    url = client.post(f"{IDENTITIES}/start", body).json()["authorization_url"]
+    back = {"provider": "fake"} | issuer.authorize(url) | changes
+    return client.post(IDENTITIES, back)
+
+
+def test_linking_while_signed_in(api, api_as, anna, issuer):
+    issuer.email, issuer.email_verified = "other@example.net", False
+    client = api_as(anna)
+
+    linked = link(client, issuer)
+
+    assert linked.status_code == 201
+    assert [one["id"] for one in client.get(IDENTITIES).json()] == [linked.json()["id"]]
+    assert sign_in(api, issuer).json()["user"]["id"] == str(anna.pk)
+
+
+def test_a_link_is_for_who_asked_for_it(api, api_as, anna, customer, issuer):
+    """Somebody else's link, slipped into the victim's session, links nothing."""
+    body = {"provider": "fake", "redirect_uri": CALLBACK}
+    start = api_as(customer).post(f"{IDENTITIES}/start", body).json()
+    back = issuer.authorize(start["authorization_url"])
+
+    response = api_as(anna).post(IDENTITIES, {"provider": "fake"} | back)
+
+    assert refusal(response) == REFUSED
+    assert not Identity.objects.exists()
+
+
+def test_a_state_to_link_signs_nobody_in(api, api_as, anna, issuer):
+    body = {"provider": "fake", "redirect_uri": CALLBACK}
+    start = api_as(anna).post(f"{IDENTITIES}/start", body).json()
+
+    assert refusal(finish(api, issuer.authorize(start["authorization_url"]))) == REFUSED
+
+
+def test_an_identity_is_one_accounts(api, api_as, issuer, customer):
+    sign_in(api, issuer)
+
+    assert refusal(link(api_as(customer), issuer)) == (409, "identity_in_use")
+
+
+def test_unlinking(api, api_as, anna, customer, issuer):
+    client = api_as(anna)
+    address = f"{IDENTITIES}/{link(client, issuer).json()['id']}"
+
+    assert api_as(customer).delete(address).status_code == 404
+    assert client.delete(address).status_code == 204
+    assert client.get(IDENTITIES).json() == []
+    assert OutboxEvent.objects.filter(name="accounts.identity_unlinked").count() == 1
+
+
+def test_the_last_way_in_stays(api, api_as, issuer):
+    sign_in(api, issuer)
+    client = api_as(User.objects.get())
+    (identity,) = client.get(IDENTITIES).json()
+
+    response = client.delete(f"{IDENTITIES}/{identity['id']}")
+
+    assert refusal(response) == (409, "last_sign_in_method")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("post", IDENTITIES),
+        ("post", f"{IDENTITIES}/start"),
+        ("delete", f"{IDENTITIES}/019aa5c0-7b1e-7cc2-9d3a-0d2f6f9d1a11"),
+    ],
+)
+def test_changing_identities_asks_for_a_recent_proof(api_as, anna, method, path):
+    client = api_as(anna)
+    Session.objects.update(authenticated_at=timezone.now() - timedelta(minutes=11))
+
+    assert refusal(getattr(client, method)(path)) == (403, "step_up_required")
+
+
+@pytest.mark.parametrize("body", [{}, {"ticket": "x", "code": "y"}, {"code": "y"}])
+def test_linking_takes_one_sort_of_proof(api_as, anna, body):
+    response = api_as(anna).post(IDENTITIES, body)
+
+    assert refusal(response) == (422, "validation_error")
+
+
+def test_identities_cost_one_query_however_many(
+    api_as, anna, issuer, django_assert_num_queries
+):
+    client = api_as(anna)
+    for count in (1, 2, 3):
+        issuer.subject = f"sub-{count}"
+        link(client, issuer)
+        if count != 2:
+            # The session and its user, and the identities.
+            with django_assert_num_queries(2):
+                assert len(client.get(IDENTITIES).json()) == count
+
+
+def test_a_provider_that_is_gone_is_unavailable(api, issuer, settings):
+    settings.OAUTH_PROVIDERS = [described("fake", "http://127.0.0.1:1")]
+
+    response = start(api)
+
+    assert refusal(response) == (503, "identity_provider_unavailable")
+    assert response.headers["Retry-After"] == "5"
+
+
+@pytest.fixture(scope="module")
+def real():
+    with real_provider() as running:
+        yield running
+
+
+@pytest.fixture
+def offered(real, settings):
+    settings.OAUTH_PROVIDERS = [described("real", real.url)]
+    settings.OAUTH_REDIRECT_URIS = [CALLBACK]
+    forget_providers()
+    yield real
+    forget_providers()
+
+
+def visit(api, real, person="anna"):
+    url = start(api, "real").json()["authorization_url"]
+    return real.authorize(url, person=person)
+
+
+def test_a_real_provider_signs_in(api, offered):
+    back = visit(api, offered)
+
+    response = finish(api, back, "real")
+
+    assert set(back) == {"code", "state", "iss"}
+    assert response.status_code == 200, response.content
+    assert response.json()["user"]["email"] == EMAIL
+    assert response.json()["user"]["name"] == "Anna Smith"
+    assert finish(api, visit(api, offered), "real").status_code == 200
+    assert User.objects.count() == 1
+
+
+def test_a_real_providers_answer_counts_once(api, offered):
+    back = visit(api, offered)
+    finish(api, back, "real")
+
+    assert refusal(finish(api, back, "real")) == REFUSED
+
+
+def test_a_real_providers_code_is_bound_to_its_sign_in(api, offered):
+    attackers = visit(api, offered, person="eve")["code"]
+    back = visit(api, offered) | {"code": attackers}
+
+    assert refusal(finish(api, back, "real")) == REFUSED
+
+
+def test_a_real_provider_takes_over_no_account(api, api_as, anna, offered):
+    by_address = finish(api, visit(api, offered), "real")
+    by_claim = finish(api, visit(api, offered, person="eve"), "real")
+
+    assert refusal(by_address) == (409, "identity_link_required")
+    assert refusal(by_claim) == (403, "provider_email_unverified")
+    ticket = by_address.json()["ticket"]
+    assert api_as(anna).post(IDENTITIES, {"ticket": ticket}).status_code == 201
+    assert finish(api, visit(api, offered), "real").status_code == 200
