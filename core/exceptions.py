@@ -100,6 +100,14 @@ class PermissionDeniedError(DomainError):
     )
 
 
+class SecondFactorRequiredError(DomainError):
+    code = "second_factor_required"
+    kind = ErrorKind.FORBIDDEN
+    title = "Staff need a second factor here"
+    cause = "The shop asks a second factor of its staff, and this sign-in had none; it may do what a customer may."
+    cure = "Set up an authenticator app or a passkey, sign in with it, or prove it with POST /api/v1/auth/step-up."
+
+
 class CsrfFailedError(DomainError):
     code = "csrf_failed"
     kind = ErrorKind.FORBIDDEN

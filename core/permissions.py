@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
 
+from core.exceptions import SecondFactorRequiredError
+
 # DRF's views import this module through the settings, while they load themselves.
 if TYPE_CHECKING:
     from rest_framework.views import APIView
@@ -46,6 +48,8 @@ def requires(permission: str) -> type[BasePermission]:
 
         def has_permission(self, request: Request, view: "APIView") -> bool:  # noqa: ARG002 -- DRF's signature
             user = request.user
+            if getattr(user, "is_held_back", False):
+                raise SecondFactorRequiredError
             return user.is_authenticated and user.has_perm(permission)
 
     return RequiresPermission

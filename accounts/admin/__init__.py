@@ -1,5 +1,12 @@
 from accounts.admin._activity import ActivityEntryAdmin
 from accounts.admin._keys import ApiKeyAdmin
+from accounts.admin._sign_in import AdminSignInView
 from accounts.admin._users import RoleAdmin, UserAdmin
 
-__all__ = ["ActivityEntryAdmin", "ApiKeyAdmin", "RoleAdmin", "UserAdmin"]
+__all__ = [
+    "ActivityEntryAdmin",
+    "AdminSignInView",
+    "ApiKeyAdmin",
+    "RoleAdmin",
+    "UserAdmin",
+]

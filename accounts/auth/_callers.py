@@ -14,7 +14,7 @@ from uuid import UUID
 from django.conf import settings
 
 from accounts.auth._signing_keys import key_ring
-from accounts.constants import SEEN_EVERY
+from accounts.constants import SECOND_FACTORS, SEEN_EVERY
 from accounts.models import Session, User
 
 _MOST = 20_000
@@ -62,6 +62,9 @@ def _look_up(session_id: UUID, *, now: datetime) -> _Caller | None:
         stale = Session.objects.filter(pk=session.pk, last_seen_at=session.last_seen_at)
         stale.update(last_seen_at=now)
     session.user.permission_memo = {}
+    is_bound = settings.STAFF_MFA_REQUIRED and session.user.is_staff
+    if is_bound and not SECOND_FACTORS.intersection(session.methods):
+        session.user.hold_back()
     caller = _Caller(
         user=session.user,
         expires_at=session.expires_at,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.conf import settings
 from django.core.signing import BadSignature, Signer
 from django.http import HttpRequest
 from rest_framework.request import Request
@@ -11,7 +12,6 @@ from rest_framework.request import Request
 from core.protection.addresses import client_of
 
 DEVICE_HEADER = "Device-ID"
-DEVICE_COOKIE = "shop_device"
 NAME_MAX_LENGTH = 100
 USER_AGENT_MAX_LENGTH = 300
 _META = f"HTTP_{DEVICE_HEADER.upper().replace('-', '_')}"
@@ -61,7 +61,9 @@ def accounts_known_to(request: HttpRequest | Request) -> tuple[str, ...]:
 
 
 def _read(request: HttpRequest | Request) -> tuple[UUID | None, tuple[str, ...]]:
-    token = request.META.get(_META) or request.COOKIES.get(DEVICE_COOKIE, "")
+    token = request.META.get(_META) or request.COOKIES.get(
+        settings.DEVICE_COOKIE_NAME, ""
+    )
     if not 0 < len(token) <= _TOKEN_MAX_LENGTH:
         return None, ()
     try:

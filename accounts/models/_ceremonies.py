@@ -22,6 +22,7 @@ class Ceremony(models.Model):
 
     class Kind(models.TextChoices):
         MFA = "mfa"
+        ADMIN_MFA = "admin_mfa"
         PASSKEY_REGISTRATION = "passkey_registration"
         PASSKEY_SIGN_IN = "passkey_sign_in"
         STEP_UP = "step_up"

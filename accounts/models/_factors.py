@@ -1,8 +1,15 @@
+from typing import Self
+
 from django.db import models
 from django.db.models import Q
 
 from core.encryption import EncryptedTextField
 from core.ids import uuid7
+
+
+class TotpDeviceQuerySet(models.QuerySet["TotpDevice"]):
+    def confirmed(self) -> Self:
+        return self.filter(confirmed_at__isnull=False)
 
 
 class TotpDevice(models.Model):
@@ -17,6 +24,8 @@ class TotpDevice(models.Model):
     last_step = models.BigIntegerField(default=0)
     created_at = models.DateTimeField()
     confirmed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = TotpDeviceQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"Authenticator app {self.id}"

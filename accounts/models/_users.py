@@ -1,20 +1,30 @@
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
-from django.contrib.auth.models import PermissionsMixin
+from django.contrib.auth.models import Group, PermissionsMixin
+from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Lower, Upper
 from django.utils.timezone import now
 
 from accounts.constants import EMAIL_MAX_LENGTH
+from accounts.models._factors import TotpDevice
 from core.ids import uuid7
 
 
 class UserQuerySet(models.QuerySet["User"]):
     def active(self) -> "UserQuerySet":
         return self.filter(is_active=True)
+
+    def for_signing_in(self) -> "UserQuerySet":
+        """Bring along what a sign-in asks of a person, in the same query."""
+        groups = Group.objects.filter(user=OuterRef("pk")).values("name")
+        apps = TotpDevice.objects.filter(user=OuterRef("pk")).confirmed()
+        return self.annotate(  # type: ignore[no-redef]  # for who comes without them
+            known_roles=ArraySubquery(groups), has_app=Exists(apps)
+        )
 
 
 class UserManager(BaseUserManager["User"]):
@@ -33,7 +43,8 @@ class UserManager(BaseUserManager["User"]):
         return (email or "").strip().lower()
 
     def get_by_natural_key(self, username: str | None) -> "User":
-        return self.get(email=self.normalize_email(username))
+        users = self.get_queryset().for_signing_in()
+        return users.get(email=self.normalize_email(username))
 
     def create_user(
         self, email: str, password: str | None = None, **fields: Any
@@ -81,6 +92,11 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     # Set while a caller is remembered; one dictionary for all copies of him.
     permission_memo: dict[str, set[str]] | None = None
+    # Known where a query has brought them along.
+    known_roles: list[str] | None = None
+    has_app: bool | None = None
+    # A member of staff who has yet to prove a second factor; see ``hold_back``.
+    is_held_back = False
 
     class Meta:
         constraints = [
@@ -112,3 +128,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     @property
     def email_verified(self) -> bool:
         return self.email_verified_at is not None
+
+    def hold_back(self) -> None:
+        """Leave to this object, and not to its row, what a customer may."""
+        self.is_held_back = True
+        self.is_staff = self.is_superuser = False
+        self.permission_memo = {"all": set()}

@@ -1,6 +1,7 @@
 from accounts.selectors._activity import activity_of
 from accounts.selectors._exports import get_export, get_ready_export, open_export
 from accounts.selectors._factors import (
+    has_totp,
     identities_of,
     is_recently_proven,
     passkeys_of,
@@ -42,6 +43,7 @@ __all__ = [
     "get_ready_export",
     "get_role",
     "get_user",
+    "has_totp",
     "identities_of",
     "is_recently_proven",
     "missing_permissions",

@@ -8,25 +8,29 @@ from accounts.constants import Method
 from accounts.models import Identity, Passkey, Session, TotpDevice, User
 
 
+def has_totp(user_id: UUID) -> bool:
+    return TotpDevice.objects.confirmed().filter(user_id=user_id).exists()
+
+
 def second_steps(user: User) -> tuple[Method, ...]:
     """Name what a first proof of this person must be followed by; empty: nothing.
 
     An authenticator app asks for itself. A passkey alone is a choice, not a second step,
     except for staff who have to have one.
     """
-    has_totp = _has_totp(user.pk)
+    with_app = has_totp(user.pk) if user.has_app is None else user.has_app
     is_bound = settings.STAFF_MFA_REQUIRED and user.is_staff
-    if not has_totp and not is_bound:
+    if not with_app and not is_bound:
         return ()
-    return _steps(user.pk, has_totp=has_totp)
+    return _steps(user.pk, with_app=with_app)
 
 
 def step_up_methods(user: User) -> tuple[Method, ...]:
     """Name what proves again that it is this person; empty: only a new sign-in."""
-    has_totp = _has_totp(user.pk)
-    found = _steps(user.pk, has_totp=has_totp)
+    with_app = has_totp(user.pk)
+    found = _steps(user.pk, with_app=with_app)
     # With an app, a password that was stolen along with the session proves nothing.
-    if not has_totp and user.has_usable_password():
+    if not with_app and user.has_usable_password():
         found = (Method.PASSWORD, *found)
     return found
 
@@ -48,14 +52,9 @@ def is_recently_proven(session_id: UUID | None, *, now: datetime) -> bool:
     return (now - session.authenticated_at).total_seconds() < settings.STEP_UP_SECONDS
 
 
-def _has_totp(user_id: UUID) -> bool:
-    confirmed = TotpDevice.objects.filter(confirmed_at__isnull=False)
-    return confirmed.filter(user_id=user_id).exists()
-
-
-def _steps(user_id: UUID, *, has_totp: bool) -> tuple[Method, ...]:
+def _steps(user_id: UUID, *, with_app: bool) -> tuple[Method, ...]:
     found: tuple[Method, ...] = ()
-    if has_totp:
+    if with_app:
         found = (Method.TOTP, Method.RECOVERY_CODE)
     if Passkey.objects.filter(user_id=user_id).exists():
         found = (*found, Method.PASSKEY)

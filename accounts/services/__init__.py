@@ -4,6 +4,7 @@ from accounts.services._activity import (
     remove_outdated_activity,
 )
 from accounts.services._addresses import add_address, change_address, remove_address
+from accounts.services._admin_sign_in import begin_admin_sign_in, complete_admin_sign_in
 from accounts.services._ceremonies import forget_ceremonies
 from accounts.services._erasure import (
     anonymize_users,
@@ -52,7 +53,6 @@ from accounts.services._refreshing import refresh_session
 from accounts.services._roles import change_role, create_role, delete_role
 from accounts.services._sessions import end_session, end_sessions, start_session
 from accounts.services._signing_in import (
-    MfaRequired,
     SignedIn,
     complete_mfa,
     complete_sign_in,
@@ -72,6 +72,7 @@ from accounts.services._staff import (
     require_an_admin,
 )
 from accounts.services._step_up import prove_again
+from accounts.services._tickets import MfaRequired
 from accounts.services._totp import (
     begin_totp,
     confirm_totp,
@@ -88,6 +89,7 @@ __all__ = [
     "add_address",
     "anonymize_users",
     "assign_roles",
+    "begin_admin_sign_in",
     "begin_oauth",
     "begin_totp",
     "cancel_erasure",
@@ -97,6 +99,7 @@ __all__ = [
     "change_profile",
     "change_role",
     "change_roles",
+    "complete_admin_sign_in",
     "complete_mfa",
     "complete_sign_in",
     "confirm_totp",

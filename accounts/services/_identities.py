@@ -35,7 +35,8 @@ from accounts.models import Ceremony, Identity, User
 from accounts.services._activity import record_activity
 from accounts.services._ceremonies import open_ceremony, spend_answer
 from accounts.services._people import create_user
-from accounts.services._signing_in import MfaRequired, SignedIn, complete_sign_in
+from accounts.services._signing_in import SignedIn, complete_sign_in
+from accounts.services._tickets import MfaRequired
 from accounts.services._ways_in import has_way_in
 from core.encryption import seal, unseal
 from core.events import publish

@@ -2,46 +2,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.contrib.auth import authenticate
 from django.db import transaction
 
-from accounts.auth import Device, TokenPair, make_ticket, read_ticket
-from accounts.constants import (
-    SECOND_FACTORS,
-    TICKET_LIFETIME,
-    ActivityKind,
-    Method,
-)
-from accounts.exceptions import (
-    InvalidCredentialsError,
-    InvalidTicketError,
-    WrongCodeError,
-)
+from accounts.auth import Device, TokenPair
+from accounts.constants import SECOND_FACTORS, ActivityKind, Method
+from accounts.exceptions import InvalidCredentialsError
 from accounts.models import Ceremony, User
 from accounts.selectors import second_steps
 from accounts.services._activity import record_activity
-from accounts.services._ceremonies import open_ceremony, spend_ceremony, take_attempt
 from accounts.services._erasure import cancel_erasure
 from accounts.services._guesses import note_failed_sign_in
 from accounts.services._passkeys import prove_passkey
 from accounts.services._sessions import start_session
-from accounts.services._totp import spend_code
+from accounts.services._tickets import MfaRequired, ask_for_more, prove_ticket
 
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
     user: User
     tokens: TokenPair
-
-
-@dataclass(frozen=True, slots=True)
-class MfaRequired:
-    """The first proof was right, and the person has a second one to give."""
-
-    ticket: str
-    methods: tuple[str, ...]
 
 
 def sign_in(
@@ -72,7 +53,14 @@ def complete_sign_in(
     """
     steps = () if SECOND_FACTORS.intersection(methods) else second_steps(user)
     if steps:
-        return _ask_for_more(user, steps, device, methods, now)
+        return ask_for_more(
+            Ceremony.Kind.MFA,
+            user=user,
+            steps=steps,
+            methods=methods,
+            device=device,
+            now=now,
+        )
     return _open_session(user, device, methods, now)
 
 
@@ -82,22 +70,10 @@ def complete_mfa(*, ticket: str, code: str, device: Device, now: datetime) -> Si
     :raises InvalidTicketError: forged, old, used, another device's, or tried too often.
     :raises WrongCodeError: the ticket holds for another try.
     """
-    user_id, ceremony_id = read_ticket(ticket) or (None, None)
-    if user_id is None or ceremony_id is None:
-        raise InvalidTicketError
-    ceremony = take_attempt(
-        ceremony_id, kind=Ceremony.Kind.MFA, user_id=user_id, device=device, now=now
+    user, methods = prove_ticket(
+        Ceremony.Kind.MFA, ticket=ticket, code=code, device=device, now=now
     )
-    if ceremony is None:
-        raise InvalidTicketError
-    method = spend_code(user_id=user_id, code=code, device=device, now=now)
-    if method is None:
-        _note_wrong_code(user_id, device, now)
-        raise WrongCodeError
-    user = User.objects.active().filter(pk=user_id).first()
-    if user is None or not spend_ceremony(ceremony, device=device, now=now):
-        raise InvalidTicketError
-    return _open_session(user, device, [*ceremony.payload["methods"], method], now)
+    return _open_session(user, device, methods, now)
 
 
 def sign_in_with_passkey(
@@ -109,25 +85,6 @@ def sign_in_with_passkey(
     """
     user = prove_passkey(credential=credential, device=device, now=now)
     return _open_session(user, device, (Method.PASSKEY,), now)
-
-
-def _ask_for_more(
-    user: User,
-    steps: Sequence[Method],
-    device: Device,
-    methods: Sequence[str],
-    now: datetime,
-) -> MfaRequired:
-    ceremony = open_ceremony(
-        kind=Ceremony.Kind.MFA,
-        user_id=user.pk,
-        device=device,
-        now=now,
-        lifetime=TICKET_LIFETIME,
-        payload={"methods": list(methods)},
-    )
-    ticket = make_ticket(user_id=user.pk, ceremony_id=ceremony.pk)
-    return MfaRequired(ticket=ticket, methods=tuple(steps))
 
 
 @transaction.atomic
@@ -146,14 +103,3 @@ def _open_session(
         details={"methods": list(methods)},
     )
     return SignedIn(user=user, tokens=tokens)
-
-
-@transaction.atomic
-def _note_wrong_code(user_id: UUID, device: Device, now: datetime) -> None:
-    record_activity(
-        user_id=user_id,
-        kind=ActivityKind.FACTOR_FAILED,
-        device=device,
-        now=now,
-        details={"at": "sign_in"},
-    )

@@ -1,11 +1,12 @@
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
-from accounts.auth import Device
+from accounts.auth import Device, forget_session
 from accounts.constants import ActivityKind, Method
 from accounts.exceptions import PasskeyRefusedError, StepUpFailedError
 from accounts.models import Session, User
@@ -61,6 +62,8 @@ def _note_proof(session_id: UUID, method: Method, now: datetime) -> None:
     session.methods = [*dict.fromkeys([*session.methods, method])]
     session.authenticated_at = now
     session.save(update_fields=["methods", "authenticated_at"])
+    # What the session may now could be more.
+    transaction.on_commit(partial(forget_session, session_id))
 
 
 @transaction.atomic

@@ -18,6 +18,7 @@ from accounts.constants import ActivityKind, Method
 from accounts.events import FactorAdded, FactorRemoved, RecoveryCodeUsed
 from accounts.exceptions import InvalidCodeError, TotpInUseError
 from accounts.models import RecoveryCode, TotpDevice, User
+from accounts.selectors import has_totp
 from accounts.services._activity import record_activity
 from core.events import publish
 from core.exceptions import NotFoundError
@@ -44,7 +45,7 @@ def begin_totp(*, user: User, now: datetime) -> TotpOffer:
     device = TotpDevice(user=user, seed=pyotp.random_base32(), created_at=now)
     with transaction.atomic():
         User.objects.select_for_update().only("pk").get(pk=user.pk)
-        if TotpDevice.objects.filter(user=user, confirmed_at__isnull=False).exists():
+        if has_totp(user.pk):
             raise TotpInUseError
         TotpDevice.objects.filter(user=user).delete()
         device.save(force_insert=True)
@@ -106,12 +107,6 @@ def renew_recovery_codes(*, user: User, device: Device, now: datetime) -> list[s
     return codes
 
 
-def has_totp(user_id: UUID) -> bool:
-    return TotpDevice.objects.filter(
-        user_id=user_id, confirmed_at__isnull=False
-    ).exists()
-
-
 def spend_code(
     *, user_id: UUID, code: str, device: Device, now: datetime
 ) -> Method | None:
@@ -128,9 +123,7 @@ def spend_code(
 
 
 def _spend_totp(user_id: UUID, code: str, now: datetime) -> bool:
-    device = TotpDevice.objects.filter(
-        user_id=user_id, confirmed_at__isnull=False
-    ).first()
+    device = TotpDevice.objects.confirmed().filter(user_id=user_id).first()
     step = None if device is None else _step_of(device.seed, code, now)
     if device is None or step is None:
         return False

@@ -197,6 +197,7 @@ CORS_EXPOSE_HEADERS = _cors.RESPONSE_HEADERS
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 PAGE_POLICIES = _pages.PAGE_POLICIES
 # Cookies are for the administration alone; production makes them __Host- ones.
+DEVICE_COOKIE_NAME = "shop_device"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"

@@ -33,3 +33,4 @@ CSRF_COOKIE_SECURE = True
 # Browsers take these from this very host only, over TLS, for all its paths.
 SESSION_COOKIE_NAME = "__Host-sessionid"
 CSRF_COOKIE_NAME = "__Host-csrftoken"
+DEVICE_COOKIE_NAME = "__Host-device"

@@ -25,6 +25,7 @@ OUTSIDE_OPERATIONS = {
     "invalid_amount": "a row of an import, reported there",
     "method_not_allowed": "any address, with a method that isn't in the document",
     "not_ready": "the probe /health/ready",
+    "second_factor_required": "staff, where the settings ask it of them",
     "reservation_lost": "a payment that comes too late, settled inside",
     "order_transition_refused": "the admin",
     "unusable_file": "imports",

@@ -1,0 +1,83 @@
+"""The question after a right first proof, and its answer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from accounts.auth import Device, make_ticket, read_ticket
+from accounts.constants import TICKET_LIFETIME, ActivityKind, Method
+from accounts.exceptions import InvalidTicketError, WrongCodeError
+from accounts.models import Ceremony, User
+from accounts.services._activity import record_activity
+from accounts.services._ceremonies import open_ceremony, spend_ceremony, take_attempt
+from accounts.services._totp import spend_code
+
+
+@dataclass(frozen=True, slots=True)
+class MfaRequired:
+    """The first proof was right, and the person has a second one to give."""
+
+    ticket: str
+    methods: tuple[str, ...]
+
+
+def ask_for_more(
+    kind: Ceremony.Kind,
+    *,
+    user: User,
+    steps: Sequence[Method],
+    methods: Sequence[str],
+    device: Device,
+    now: datetime,
+) -> MfaRequired:
+    """Remember what was proved, and ask for one of ``steps``."""
+    ceremony = open_ceremony(
+        kind=kind,
+        user_id=user.pk,
+        device=device,
+        now=now,
+        lifetime=TICKET_LIFETIME,
+        payload={"methods": list(methods)},
+    )
+    ticket = make_ticket(user_id=user.pk, ceremony_id=ceremony.pk)
+    return MfaRequired(ticket=ticket, methods=tuple(steps))
+
+
+def prove_ticket(
+    kind: Ceremony.Kind, *, ticket: str, code: str, device: Device, now: datetime
+) -> tuple[User, list[str]]:
+    """Return who has given both proofs, and by which methods; the ticket is used up.
+
+    :raises InvalidTicketError: forged, old, used, another device's, or tried too often.
+    :raises WrongCodeError: the ticket holds for another try.
+    """
+    user_id, ceremony_id = read_ticket(ticket) or (None, None)
+    if user_id is None or ceremony_id is None:
+        raise InvalidTicketError
+    ceremony = take_attempt(
+        ceremony_id, kind=kind, user_id=user_id, device=device, now=now
+    )
+    if ceremony is None:
+        raise InvalidTicketError
+    method = spend_code(user_id=user_id, code=code, device=device, now=now)
+    if method is None:
+        _note_wrong_code(user_id, device, now)
+        raise WrongCodeError
+    user = User.objects.active().filter(pk=user_id).first()
+    if user is None or not spend_ceremony(ceremony, device=device, now=now):
+        raise InvalidTicketError
+    return user, [*ceremony.payload["methods"], method]
+
+
+@transaction.atomic
+def _note_wrong_code(user_id: UUID, device: Device, now: datetime) -> None:
+    record_activity(
+        user_id=user_id,
+        kind=ActivityKind.FACTOR_FAILED,
+        device=device,
+        now=now,
+        details={"at": "sign_in"},
+    )
