@@ -4,9 +4,12 @@ from django.core.wsgi import get_wsgi_application
 
 # Forgetting the variable must not open a shop that has the published key.
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
-application = get_wsgi_application()
+django_application = get_wsgi_application()
 
 # Models are there only now.
 from core.key_proofs import require_keys  # noqa: E402 -- see above
+from core.protection.door import Door  # noqa: E402 -- see above
 
 require_keys()
+# What is hopeless under overload never gets as far as Django.
+application = Door(django_application)

@@ -54,7 +54,7 @@ def problem_document(error: DomainError, request: HttpRequest) -> dict[str, Any]
         "status": error.kind.value,
         "code": error.code,
         "detail": error.detail,
-        "instance": f"urn:uuid:{_as_uuid(request_id)}",
+        "instance": f"urn:uuid:{as_uuid(request_id)}",
         "request_id": request_id,
     }
     if error.errors:
@@ -75,7 +75,8 @@ def type_url(error: type[DomainError], request: HttpRequest) -> str:
     return f"{origin}/problems/{error.slug()}"
 
 
-def _as_uuid(request_id: str) -> UUID:
+def as_uuid(request_id: str) -> UUID:
+    """Return the UUID by which a problem document names its request."""
     try:
         return UUID(request_id)
     except ValueError:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -56,7 +57,11 @@ def client_of(request: HttpRequest | Request) -> Client:
     further left is the client's own claim. An entry that is no address counts as none,
     and then the connection's own address is used.
     """
-    meta = request.META
+    return client_in(request.META)
+
+
+def client_in(meta: dict[str, Any]) -> Client:
+    """Return the same from what a server says of a request."""
     client: Client | None = meta.get(_META)
     if client is None:
         client = _client(meta)

@@ -61,16 +61,17 @@ class Threshold:
     """Requests of this rank and above may not queue. It falls with the cube of the load.
 
     The load is smoothed and the threshold moves at limited speeds: a jump would shed whole
-    classes at once, empty the house, open the door wide, and swing for ever.
+    classes at once, empty the house, open the door wide, and swing for ever. It has time,
+    since a full queue gives its places to the more important at once.
     """
 
-    SMOOTHING_SECONDS = 1.0
+    SMOOTHING_SECONDS = 2.0
     # What pays is refused by a full queue only, never because of what may come.
     LOWEST = 20.0
-    FALL_PER_SECOND = 20.0
+    FALL_PER_SECOND = 5.0
     RISE_PER_SECOND = 2.0
     # When nobody has waited for a while there is nothing to be careful about.
-    QUIET_LOAD, QUIET_RISE_PER_SECOND = 0.2, 5.0
+    QUIET_LOAD, QUIET_RISE_PER_SECOND = 0.45, 5.0
 
     def __init__(self) -> None:
         self.value = 100.0
@@ -179,6 +180,19 @@ class Admission:
         self._admit(waiter, now)
         return waiter
 
+    def refuse_at_once(self, *, priority: int, rank: float, now: float) -> bool:
+        """Refuse a request that `arrive` would refuse at once; False decides nothing."""
+        over = rank - self.threshold.value
+        if over >= 0 and not self._has_room(over):
+            reason = Reason.PRIORITY
+        elif self.queued >= self.queue_bound and self._worst_rank() <= rank:
+            reason = Reason.QUEUE_FULL
+        else:
+            return False
+        self._note_arrival(now)
+        self.tally.shed[priority, reason] += 1
+        return True
+
     def leave(self, waiter: Waiter, *, now: float, route: str | None) -> None:
         """Let out one who was admitted. Without a route nothing is learned from it."""
         waiter.left_at = now
@@ -245,14 +259,16 @@ class Admission:
         if waiter.give_up_at <= now:
             return Reason.DEADLINE
         over = waiter.rank - self.threshold.value
-        if over < 0:
-            return None
-        # Not worth queueing, but free places are there to be used: the fewer, the
-        # less important the request.
+        return None if over < 0 or self._has_room(over) else Reason.PRIORITY
+
+    def _has_room(self, over: float) -> bool:
+        """Tell whether places are free for who isn't worth queueing.
+
+        They are there to be used; the less important the request, the more of them
+        have to be free.
+        """
         limit = int(self.limiter.limit)
-        if self.queued == 0 and self.inflight < limit * (1 - over / 100):
-            return None
-        return Reason.PRIORITY
+        return self.queued == 0 and self.inflight < limit * (1 - over / 100)
 
     def _queue(self, waiter: Waiter, now: float) -> None:
         if self.queued >= self.queue_bound and not self._make_room(waiter.rank):
@@ -270,19 +286,23 @@ class Admission:
         # A place may be free that those before are about to be given.
         self.admit_waiting(now)
 
+    def _worst(self) -> Waiter | None:
+        """Return the least important of those who wait."""
+        last = max((p for p, lane in self._lanes.items() if lane.queue), default=None)
+        if last is None:
+            return None
+        return max(self._lanes[last].queue, key=lambda waiter: waiter.rank)
+
+    def _worst_rank(self) -> float:
+        worst = self._worst()
+        return -math.inf if worst is None else worst.rank
+
     def _make_room(self, rank: float) -> bool:
         """Refuse the least important of those who wait, if it is less important than this."""
-        lane = max(
-            (lane for lane in self._lanes.values() if lane.queue),
-            key=lambda lane: lane.queue[0].priority,
-            default=None,
-        )
-        if lane is None:
+        worst = self._worst()
+        if worst is None or worst.rank <= rank:
             return False
-        worst = max(lane.queue, key=lambda waiter: waiter.rank)
-        if worst.rank <= rank:
-            return False
-        lane.queue.remove(worst)
+        self._lanes[worst.priority].queue.remove(worst)
         self.queued -= 1
         self._refuse(worst, Reason.PRIORITY)
         return True

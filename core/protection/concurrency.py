@@ -135,12 +135,15 @@ class Baselines:
     """What each route takes when the house is calm: at most ``FLOOR`` requests inside.
 
     Only those requests are learned from, so that no overload, however long, becomes what
-    is expected. What has become faster is believed sooner than what has become slower.
+    is expected. It falls sooner than it rises and so settles at the faster requests of a
+    route. The fastest of the first ones is the start, since a process that has just
+    begun is slow.
     """
 
-    # The first requests of a route count alike, later ones by these shares.
-    LEARNING = 20
+    FIRST = 20
     FALL, RISE = 0.1, 0.03
+    # One that was stuck says nothing about the route.
+    MOST = 10.0
 
     def __init__(self, *, most_routes: int = 1000) -> None:
         self._most_routes = most_routes
@@ -158,11 +161,11 @@ class Baselines:
                 self._of_route[route] = _Baseline(seconds)
             return
         found.samples += 1
+        if found.samples <= self.FIRST:
+            found.seconds = min(found.seconds, seconds)
+            return
         share = self.FALL if seconds < found.seconds else self.RISE
-        if found.samples <= self.LEARNING:
-            share = 1 / found.samples
-        # One that was stuck says nothing about the route.
-        bounded = min(seconds, found.seconds * 10)
+        bounded = min(seconds, found.seconds * self.MOST)
         found.seconds += (bounded - found.seconds) * share
 
 

@@ -53,14 +53,17 @@ class ThreadGate:
         self._clock = clock
         self._lock = threading.Lock()
 
+    @property
+    def has_room(self) -> bool:
+        """Tell, without waiting for the lock, whether places are free and nobody waits."""
+        admission = self.admission
+        return admission.queued == 0 and admission.inflight < int(
+            admission.limiter.limit
+        )
+
     def is_easy(self, last_rank: float) -> bool:
         """Tell, without waiting for the lock, whether all up to the rank are let in now."""
-        admission = self.admission
-        return (
-            admission.queued == 0
-            and admission.inflight < int(admission.limiter.limit)
-            and last_rank <= admission.threshold.value
-        )
+        return self.has_room and last_rank <= self.admission.threshold.value
 
     def enter(
         self, *, priority: int, rank: float, seconds: float | None = None
@@ -80,6 +83,12 @@ class ThreadGate:
             with self._lock:
                 self.admission.give_up(waiter, self._clock())
         return waiter
+
+    def refuse_at_once(self, *, priority: int, rank: float) -> bool:
+        """Refuse, and count, a request that has no chance now."""
+        now = self._clock()
+        with self._lock:
+            return self.admission.refuse_at_once(priority=priority, rank=rank, now=now)
 
     def leave(self, waiter: Waiter, *, route: str | None) -> None:
         now = self._clock()

@@ -14,8 +14,8 @@ from typing import Any
 from django.db import connection
 
 PRESSURE = Path("/proc/pressure/cpu")
-# At this load the threshold is at 87.5: only exports are held back.
-MOST_BY_ITSELF = 0.5
+# At this load the threshold is at 93.6: only exports are held back, and not all.
+MOST_BY_ITSELF = 0.4
 _AVERAGE = re.compile(r"some avg10=([0-9.]+)")
 
 

@@ -42,4 +42,9 @@ def principal_of(request: HttpRequest, client: Client) -> Principal:
         principal = resolve(request)
         if principal is not None:
             return principal
+    return visitor(client)
+
+
+def visitor(client: Client) -> Principal:
+    """Return who it is that shows no proof."""
     return Principal("ip", client.name, ANONYMOUS)

@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from functools import cache
 from http import HTTPStatus
 from random import uniform
+from typing import Any
 from zlib import crc32
 
 from django.conf import settings
@@ -18,13 +19,13 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from core.exceptions import TemporaryReducedCapacityError
-from core.protection.addresses import client_of
+from core.protection.addresses import client_in, client_of
 from core.protection.admission import Admission, Waiter
 from core.protection.concurrency import AdaptiveLimit
 from core.protection.gate import ThreadGate
 from core.protection.load_signs import LoadSigns, database_pool
 from core.protection.marks import FROM_CACHE, PRIORITY
-from core.protection.principals import principal_of
+from core.protection.principals import principal_of, visitor
 from core.protection.priorities import Priorities, Priority
 
 STAFF_ROLE = "staff"
@@ -120,26 +121,36 @@ def route_to_learn_from(request: HttpRequest, response: HttpResponseBase) -> str
 
 
 def ranked(priority: Priority, request: HttpRequest) -> tuple[int, float]:
-    """Return the caller's level, and his place within it, which lasts for an hour.
-
-    The same on every process, so that a page's calls are let in all or none.
-    """
+    """Return the caller's level, and with his place within it the rank."""
     principal = principal_of(request, client_of(request))
     level, width = priority.level, priority.width
     staff = settings.STAFF_PRIORITY
     if principal.role == STAFF_ROLE and staff.level < level <= settings.STAFF_UP_TO:
         level, width = staff.level, staff.width
-    if not width:
-        return level, float(level)
+    return level, level + width * place(principal.name)
+
+
+def rank_of_visitor(priority: Priority, meta: dict[str, Any]) -> float:
+    """Return the rank of somebody who shows no proof of who he is."""
+    return priority.level + priority.width * place(visitor(client_in(meta)).name)
+
+
+def place(caller: str) -> float:
+    """Return where in his class a caller stands for this hour, from 0 to 1.
+
+    The same on every process, so that a page's calls are let in all or none.
+    """
     hour = int(time.time() // COHORT_SECONDS)
-    share = crc32(f"{principal.name} {hour}".encode()) / 2**32
-    return level, level + width * share
+    return crc32(f"{caller} {hour}".encode()) / 2**32
 
 
 def refusal(waiter: Waiter) -> TemporaryReducedCapacityError:
+    return TemporaryReducedCapacityError(retry_after=retry_seconds(waiter.rank))
+
+
+def retry_seconds(rank: float) -> int:
     """Say when to come again: later the less important, and not all at once."""
     most = MOST_RETRY_SECONDS - RETRY_JITTER_SECONDS
-    share = min(1.0, waiter.rank / 100)
+    share = min(1.0, rank / 100)
     base = LEAST_RETRY_SECONDS + (most - LEAST_RETRY_SECONDS) * share
-    seconds = base + uniform(0, RETRY_JITTER_SECONDS)  # noqa: S311 -- jitter, no secret
-    return TemporaryReducedCapacityError(retry_after=round(seconds))
+    return round(base + uniform(0, RETRY_JITTER_SECONDS))  # noqa: S311 -- jitter, no secret

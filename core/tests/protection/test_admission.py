@@ -340,6 +340,51 @@ def test_below_the_threshold_many_wait_above_it_nobody(admission):
     assert arrive(admission, 30, rank=40.0).reason is Reason.PRIORITY
 
 
+def at_once(admission, *ranks):
+    return [
+        admission.refuse_at_once(priority=int(rank), rank=rank, now=0.0)
+        for rank in ranks
+    ]
+
+
+def test_who_is_not_worth_queueing_is_refused_at_once(admission):
+    fill(admission)
+    admission.threshold.value = 40.0
+
+    assert at_once(admission, 10, 39.9, 40, 90) == [False, False, True, True]
+    assert admission.tally.shed == {(40, Reason.PRIORITY): 1, (90, Reason.PRIORITY): 1}
+
+
+def test_whom_nobody_who_waits_would_make_room_for_is_refused_at_once(admission):
+    fill(admission)
+    assert at_once(admission, 90) == [False]
+    for rank in (30, 50, 60, 55):
+        arrive(admission, int(rank), rank=rank)
+
+    assert at_once(admission, 10, 59.9, 60, 70) == [False, False, True, True]
+    assert admission.tally.shed == {
+        (60, Reason.QUEUE_FULL): 1,
+        (70, Reason.QUEUE_FULL): 1,
+    }
+
+
+def test_nobody_is_refused_at_once_while_places_are_free(admission):
+    admission.threshold.value = 20.0
+
+    assert at_once(admission, 90) == [False]
+
+
+def test_who_is_refused_at_once_is_load_all_the_same(admission):
+    fill(admission)
+    for _ in range(4):
+        arrive(admission, 30)
+
+    for n in range(400):
+        assert admission.refuse_at_once(priority=50, rank=50.0, now=n / 20)
+
+    assert admission.threshold.value == 20.0
+
+
 def test_free_places_are_used_whatever_the_threshold():
     admission = Admission(FixedLimit(10))
     admission.threshold.value = 40.0
@@ -376,10 +421,10 @@ def test_the_load_is_smoothed():
     threshold.update(0.0, 0.0)
 
     threshold.update(1.0, 0.05)
-    assert threshold.load == pytest.approx(0.0488, abs=1e-4)
+    assert threshold.load == pytest.approx(1 - math.exp(-0.025))
     threshold.update(1.0, 1.05)
 
-    assert threshold.load == pytest.approx(1 - 0.9512 / math.e, abs=1e-3)
+    assert threshold.load == pytest.approx(1 - math.exp(-0.525))
 
 
 def test_the_threshold_never_jumps():
@@ -391,7 +436,7 @@ def test_the_threshold_never_jumps():
         values.append(threshold.value)
 
     moves = [later - earlier for earlier, later in pairwise(values)]
-    assert min(moves) >= -20 * 0.05 - 1e-9
+    assert min(moves) >= -5 * 0.05 - 1e-9
     assert max(moves) <= 5 * 0.05 + 1e-9
 
 
@@ -399,10 +444,6 @@ def test_the_threshold_rises_slowly_while_there_is_load_and_faster_when_it_is_qu
     threshold = Threshold()
     settle(threshold, 1.0)
 
-    before = threshold.value
-    assert settle(threshold, 0.5, start=400.0, seconds=10) - before <= 2 * 100 + 1e-6
-    threshold = Threshold()
-    settle(threshold, 1.0)
     busy = [settle(threshold, 0.5, start=300.0 + n, seconds=1) for n in range(10)]
     quiet = [settle(threshold, 0.0, start=310.0 + n, seconds=1) for n in range(10)]
 
@@ -431,7 +472,7 @@ def test_the_load_is_who_is_inside_and_who_waits(admission, inside, waiting, loa
 def test_signs_from_outside_count_as_load():
     signs = [0.9]
     admission = Admission(FixedLimit(2), outside_load=lambda: signs[0])
-    for n in range(200):
+    for n in range(600):
         leave(admission, arrive(admission, 10, now=n / 10), now=n / 10)
 
     assert admission.threshold.value == pytest.approx(27.1, abs=0.01)

@@ -154,14 +154,26 @@ def test_a_route_that_was_not_seen_is_not_expected():
     assert Baselines().expected("a") is None
 
 
-def test_a_baseline_is_the_mean_of_the_first_requests():
+def test_a_baseline_begins_with_the_fastest_of_the_first():
     baselines = Baselines()
 
-    for seconds in (0.1, 0.2, 0.3):
+    for seconds in (9.0, 0.1, *[0.5] * 18):
         baselines.learn("a", seconds)
 
-    assert baselines.expected("a") == pytest.approx(0.2)
+    assert baselines.expected("a") == 0.1
     assert baselines.expected("b") is None
+    baselines.learn("a", 0.5)
+    assert baselines.expected("a") == pytest.approx(0.1 + 0.03 * 0.4)
+
+
+def test_a_baseline_settles_at_the_faster_requests():
+    baselines = Baselines()
+    random = Random(3)  # noqa: S311 -- repeatable
+
+    for _ in range(5000):
+        baselines.learn("a", random.expovariate(10))
+
+    assert 0.03 < baselines.expected("a") < 0.09
 
 
 def test_a_baseline_falls_sooner_than_it_rises():

@@ -253,8 +253,8 @@ def test_what_no_route_was_found_for_is_not_learned_from():
     [
         ({}, 0.0),
         ({"pool_max": 10, "pool_size": 4, "pool_available": 4}, 0.0),
-        ({"pool_max": 10, "pool_size": 8, "pool_available": 3}, 0.25),
-        ({"pool_max": 10, "pool_size": 10, "pool_available": 0}, 0.5),
+        ({"pool_max": 10, "pool_size": 8, "pool_available": 3}, 0.2),
+        ({"pool_max": 10, "pool_size": 10, "pool_available": 0}, 0.4),
         ({"pool_max": 10, "pool_size": 10, "requests_waiting": 1}, 1.0),
     ],
 )
@@ -266,8 +266,8 @@ def test_a_pool_is_judged(stats, load):
     ("text", "load"),
     [
         ("some avg10=0.00 avg60=0.00 avg300=0.00 total=1\nfull avg10=9.0", 0.0),
-        ("some avg10=70.00 avg60=60.40 avg300=37.29 total=5654955580", 0.35),
-        ("some avg10=100.00 avg60=1", 0.5),
+        ("some avg10=70.00 avg60=60.40 avg300=37.29 total=5654955580", 0.28),
+        ("some avg10=100.00 avg60=1", 0.4),
         ("", 0.0),
         ("nonsense", 0.0),
     ],
@@ -289,7 +289,7 @@ def test_signs_are_looked_at_now_and_then(tmp_path):
     pool.get_stats = get_stats
     signs = LoadSigns(pool=pool, pressure=pressure, clock=lambda: now[0])
 
-    assert [signs.load() for _ in range(5)] == [0.5] * 5
+    assert [signs.load() for _ in range(5)] == [0.4] * 5
     assert pool.looks == 1
     now[0] += 0.1
     signs.load()

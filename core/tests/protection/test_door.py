@@ -1,0 +1,130 @@
+"""The refusal in front of Django: the same to a client, and only where nothing is in doubt."""
+
+import json
+
+import pytest
+from django.http import HttpResponse
+from django.test import RequestFactory
+
+from core.protection import shedding
+from core.protection.admission import Admission, Reason
+from core.protection.concurrency import FixedLimit
+from core.protection.door import Door
+from core.protection.gate import ThreadGate
+from core.protection.middleware import LoadSheddingMiddleware
+
+
+@pytest.fixture
+def gate(settings, monkeypatch):
+    """A gate with nothing free, and nobody below payments worth queueing."""
+    settings.LOAD_SHEDDING_MODE = "enforce"
+    settings.SHOP_URL = "http://testserver"
+    gate = ThreadGate(Admission(FixedLimit(1)))
+    gate.admission.threshold.value = 20.0
+    gate.enter(priority=0, rank=0.0)
+    monkeypatch.setattr(shedding, "gate", lambda: gate)
+    monkeypatch.setattr(shedding, "gate_in_use", lambda: gate)
+    return gate
+
+
+def call(path="/api/v1/products", method="GET", **environ):
+    """Return status, headers and body; the application behind says 200."""
+    said = []
+
+    def application(environ, start_response):
+        start_response("200 OK", [])
+        return [b"inside"]
+
+    def start_response(status, headers):
+        said.append((int(status.split()[0]), dict(headers)))
+
+    request = {"PATH_INFO": path, "REQUEST_METHOD": method} | environ
+    body = b"".join(Door(application)(request, start_response))
+    return *said[0], body
+
+
+def test_a_hopeless_call_is_refused(gate):
+    status, headers, body = call()
+
+    assert status == 503
+    assert 2 <= int(headers["Retry-After"]) <= 10
+    assert json.loads(body)["request_id"] == headers["X-Request-ID"]
+    assert gate.admission.tally.shed == {(50, Reason.PRIORITY): 1}
+
+
+def test_it_reads_as_the_refusal_of_the_middleware(gate):
+    _, headers, body = call(HTTP_X_REQUEST_ID="019aa5c0-7b1e-7cc2-9d3a-0d2f6f9d1a11")
+    behind = LoadSheddingMiddleware(lambda request: HttpResponse())
+
+    response = behind(RequestFactory().get("/api/v1/products"))
+
+    assert response.status_code == 503
+    own, theirs = json.loads(body), json.loads(response.content)
+    assert own["instance"] == "urn:uuid:019aa5c0-7b1e-7cc2-9d3a-0d2f6f9d1a11"
+    for name in ("instance", "request_id"):
+        del own[name], theirs[name]
+    assert own == theirs
+    assert set(response.headers) - set(headers) == set()
+
+
+@pytest.mark.parametrize(
+    ("path", "environ"),
+    [
+        ("/api/v1/products", {"HTTP_AUTHORIZATION": "Bearer x"}),
+        ("/api/v1/products", {"HTTP_X_API_KEY": "x"}),
+        ("/api/v1/products", {"HTTP_ACCESS_CONTROL_REQUEST_METHOD": "GET"}),
+        ("/static/admin.css", {}),
+        ("/admin/", {}),
+        ("/health/live", {}),
+    ],
+)
+def test_a_doubt_is_left_to_those_behind(gate, path, environ):
+    assert call(path, **environ)[0] == 200
+
+
+def test_what_pays_is_let_through_to_the_queue(gate):
+    assert call("/api/v1/carts/1/checkout", "POST")[0] == 200
+
+
+def test_a_full_queue_is_no_place_for_who_is_less_important(gate):
+    gate.admission.threshold.value = 100.0
+    for _ in range(2):
+        gate.admission.arrive(priority=50, rank=60.0, now=0.0)
+    outcomes = {n: call(REMOTE_ADDR=f"203.0.113.{n}")[0] == 503 for n in range(40)}
+
+    expected = {
+        n: 50 + 20 * shedding.place(f"ip:203.0.113.{n}") >= 60 for n in range(40)
+    }
+    assert outcomes == expected
+    assert len(set(outcomes.values())) == 2
+    assert call("/api/v1/carts/1/checkout", "POST")[0] == 200
+
+
+def test_a_free_place_is_used(gate):
+    gate.admission.inflight = 0
+
+    assert call()[0] == 200
+
+
+@pytest.mark.parametrize("mode", ["log_only", "off"])
+def test_it_stands_open_unless_load_is_shed(gate, settings, mode):
+    settings.LOAD_SHEDDING_MODE = mode
+
+    assert call()[0] == 200
+
+
+def test_a_process_that_has_no_gate_yet_has_an_open_door(settings):
+    settings.LOAD_SHEDDING_MODE = "enforce"
+    shedding.gate.cache_clear()
+
+    assert call()[0] == 200
+
+
+def test_a_page_that_may_read_our_answers_may_read_the_refusal(gate, settings):
+    settings.CORS_ALLOWED_ORIGINS = ["https://shop.example"]
+
+    _, headers, _ = call(HTTP_ORIGIN="https://shop.example")
+    assert headers["Access-Control-Allow-Origin"] == "https://shop.example"
+    assert "Retry-After" in headers["Access-Control-Expose-Headers"]
+    _, headers, _ = call(HTTP_ORIGIN="https://elsewhere.example")
+    assert "Access-Control-Allow-Origin" not in headers
