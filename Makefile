@@ -8,7 +8,7 @@ ARGS ?=
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test ci lint fmt types arch check migrations spelling seed bench clean lock install install-dev
+.PHONY: help run test ci lint fmt types arch check migrations spelling seed bench bench-overload clean lock install install-dev
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ seed: install ## Fill the shop with the demo's goods, people and orders
 
 bench: install-dev ## Measure the production processes under load
 	@$(BIN)/python -m benchmarks
+
+bench-overload: install-dev ## Send ten times what the shop can do, and look who is served
+	@$(BIN)/python -m benchmarks.overload --plot docs/images/overload.svg
 
 clean: ## Remove all that make made: .venv, caches, and var/ with the shop's data
 	@$(PYTHON) -m config.install --clean

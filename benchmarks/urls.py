@@ -1,4 +1,4 @@
-"""The shop's routes, a bare hello, and a bare view that writes an order in four statements."""
+"""The shop's routes, a bare hello, a bare order in four statements, and what can wait."""
 
 from uuid import uuid4
 
@@ -50,7 +50,27 @@ def bare_order(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"id": order_id}, status=201)
 
 
+def feed(request: HttpRequest) -> JsonResponse:
+    """Answer what can wait: fifty rows."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT sku, on_hand FROM benchmark_stock ORDER BY sku LIMIT 50")
+        rows = cursor.fetchall()
+    return JsonResponse({"results": rows})
+
+
+def report(request: HttpRequest) -> JsonResponse:
+    """Answer what is least important and costs most: ten thousand rows, summed up."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT left(sku, 6), count(*), sum(on_hand) FROM benchmark_stock GROUP BY 1"
+        )
+        rows = [[sku, count, str(units)] for sku, count, units in cursor.fetchall()]
+    return JsonResponse({"results": sorted(rows)})
+
+
 urlpatterns = [
+    path("api/bench/feed", feed),
+    path("api/bench/report", report),
     path("hello", hello),
     path("bare-order", bare_order),
     *shop_urlpatterns,
