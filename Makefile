@@ -8,7 +8,7 @@ ARGS ?=
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test ci lint fmt types arch check migrations spelling seed bench bench-overload clean lock install install-dev
+.PHONY: help run test ci lint fmt types arch check migrations spelling seed bench bench-overload mutants clean lock install install-dev
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ bench: install-dev ## Measure the production processes under load
 
 bench-overload: install-dev ## Send ten times what the shop can do, and look who is served
 	@$(BIN)/python -m benchmarks.overload --plot docs/images/overload.svg
+
+mutants: install-dev ## Change the protections' code in small ways; see that tests notice
+	@$(BIN)/python -m benchmarks.mutants $(ARGS)
 
 clean: ## Remove all that make made: .venv, caches, and var/ with the shop's data
 	@$(PYTHON) -m config.install --clean

@@ -354,7 +354,7 @@ class Breaker:
             return
         self._next_look = now + LOOK_SECONDS
         seconds = self._openings.remaining(self.name)
-        if seconds <= 0:
+        if not seconds:
             return
         with self._lock:
             if self._state is State.CLOSED:

@@ -1,6 +1,7 @@
 """The circuit breaker by itself: no server, its own clock."""
 
 import asyncio
+import logging
 import smtplib
 import threading
 import time
@@ -11,6 +12,7 @@ import pytest
 
 from core.errors import ErrorKind
 from core.exceptions import CircuitOpenError, ServiceUnavailableError
+from core.protection import circuit
 from core.protection.circuit import (
     BY_HAND,
     TRANSITIONS,
@@ -31,7 +33,7 @@ from core.protection.judging import (
 
 class Clock:
     def __init__(self):
-        self.now = 1000.0
+        self.now = 1.0
 
     def __call__(self):
         return self.now
@@ -157,11 +159,12 @@ def test_window_counts_exactly_what_is_in_it():
     assert (len(window), window.failures, window.slow) == (0, 0, 0)
 
 
+@pytest.mark.parametrize("seconds", [5.0, 7.0])
 @pytest.mark.parametrize(("slow", "state"), [(8, State.OPEN), (7, State.CLOSED)])
-def test_eight_slow_of_ten_open(clock, slow, state):
+def test_eight_slow_of_ten_open(clock, slow, state, seconds):
     breaker = make(clock, policy=BreakerPolicy(window_seconds=1000))
     succeed(breaker, times=10 - slow)
-    be_slow(breaker, clock, times=slow)
+    be_slow(breaker, clock, times=slow, seconds=seconds)
 
     assert breaker.state is state
 
@@ -308,11 +311,12 @@ def test_three_good_trials_close(breaker, clock):
     assert states == [State.HALF_OPEN, State.HALF_OPEN, State.CLOSED]
 
 
-def test_it_stays_shut_until_its_time_has_come(breaker, clock):
+@pytest.mark.parametrize("later", [0.001, 3600])
+def test_it_stays_shut_until_its_time_has_come(breaker, clock, later):
     open_up(breaker)
     clock.now += 4.999
     refused(breaker)
-    clock.now += 0.001
+    clock.now += later
     succeed(breaker)
 
     assert breaker.state is State.HALF_OPEN
@@ -359,6 +363,15 @@ def test_trials_that_are_all_slow_open_again(breaker, clock, slow, state):
     assert breaker.state is state
 
 
+def test_all_trials_slow_is_enough_for_any_share(clock):
+    breaker = make(clock, policy=BreakerPolicy(slow_share=1))
+    open_up(breaker)
+    clock.now += 5
+    be_slow(breaker, clock, times=3)
+
+    assert breaker.state is State.OPEN
+
+
 def test_lengths_are_spread_by_a_fifth_and_never_longer_than_said(clock):
     asked = []
 
@@ -393,7 +406,8 @@ def test_a_trial_that_was_interrupted_is_given_back(breaker, clock):
     assert breaker.state is State.CLOSED
 
 
-def test_trials_that_never_come_back_make_room_for_others(breaker, clock):
+@pytest.mark.parametrize("later", [0.1, 100])
+def test_trials_that_never_come_back_make_room_for_others(breaker, clock, later):
     open_up(breaker)
     clock.now += 5
     lost = [breaker.calling() for _ in range(3)]
@@ -402,7 +416,7 @@ def test_trials_that_never_come_back_make_room_for_others(breaker, clock):
 
     clock.now += 59.9
     refused(breaker)
-    clock.now += 0.1
+    clock.now += later
     succeed(breaker, times=2)
     # Those from before say nothing any more.
     lost[0].__exit__(ProviderError, ProviderError(), None)
@@ -607,6 +621,32 @@ def test_others_are_asked_once_a_second(clock):
     succeed(breaker, times=50)
 
     assert board.questions == 2
+
+
+class Journal(list):
+    """Takes the log's place, to be read."""
+
+    def log(self, level, event, *, breaker, before, to):
+        assert (event, breaker) == ("breaker_changed", "provider")
+        self.append((level, before, to))
+
+
+def test_the_log_tells_of_outages_and_not_of_each_trial(breaker, clock, monkeypatch):
+    journal = Journal()
+    monkeypatch.setattr(circuit, "_log", journal)
+    open_up(breaker)
+    clock.now += 5
+    fail(breaker)
+    clock.now += 10
+    succeed(breaker, times=3)
+
+    assert journal == [
+        (logging.WARNING, "closed", "open"),
+        (logging.DEBUG, "open", "half_open"),
+        (logging.DEBUG, "half_open", "open"),
+        (logging.DEBUG, "open", "half_open"),
+        (logging.WARNING, "half_open", "closed"),
+    ]
 
 
 def test_null_breaker_lets_everything_pass():

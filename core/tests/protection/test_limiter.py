@@ -1,0 +1,200 @@
+"""The limiter's own decisions, with Valkey out and so without waiting for it."""
+
+import pytest
+from django.test import RequestFactory
+
+from core.protection import limiter
+from core.protection.addresses import client_of
+from core.protection.counters import Counters
+from core.protection.line import Line
+from core.protection.policies import Policy, Weight
+from core.protection.rules import Rulebook, Rules
+from core.protection.sparing import SparingBuckets
+from core.protection.token_bucket import Bucket, LocalBuckets, SharedBuckets
+
+
+class Clock:
+    now = 3.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    counts = Counters(clock=lambda: 0.0)
+    monkeypatch.setattr(limiter, "counters", counts)
+    return counts
+
+
+@pytest.fixture
+def world(monkeypatch, settings, clock, counted):
+    """Give the limiter rules of the test's own, and a clock."""
+    settings.RATE_LIMIT_MODE = "enforce"
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    settings.WEB_PROCESSES = 2
+    monkeypatch.setattr(limiter, "local", LocalBuckets(clock=clock))
+    monkeypatch.setattr(limiter, "shared", SparingBuckets(SharedBuckets(Line().call)))
+
+    def use(*policies, weights=()):
+        rules = Rules(policies, weights)
+        monkeypatch.setattr(Rulebook, "current", lambda self: rules)
+
+    return use
+
+
+def judge(path="/api/v1/products", method="GET", **meta):
+    meta = {"REMOTE_ADDR": "203.0.113.7"} | meta
+    request = RequestFactory().generic(method, path, **meta)
+    return limiter.judge(request, client_of(request))
+
+
+def counts(counted):
+    [of_slot] = counted._counts.values()  # noqa: SLF001 -- read before it is handed in
+    return dict(of_slot)
+
+
+def test_without_a_policy_nothing_is_said(world):
+    world()
+
+    verdict = judge()
+
+    assert (verdict.error, verdict.headers) == (None, {})
+
+
+def test_an_admitted_request_hears_what_is_left(world, counted):
+    world(Policy("burst", 5, 10), Policy("minute", 20, 60))
+
+    verdict = judge()
+
+    assert verdict.error is None
+    assert verdict.headers == {
+        "RateLimit-Policy": '"burst";q=5;w=10, "minute";q=20;w=60',
+        "RateLimit": '"burst";r=4;t=2, "minute";r=19;t=3',
+    }
+    assert counts(counted) == {"fallback": 1, "requests|anonymous|admitted": 1}
+
+
+def test_a_refused_request_hears_of_what_it_violated(world, counted, clock):
+    world(Policy("burst", 2, 10), Policy("minute", 20, 60), Policy("hour", 2, 3600))
+    judge()
+    judge()
+
+    verdict = judge()
+
+    assert verdict.error.extensions == {"violated_policies": ["burst", "hour"]}
+    assert verdict.error.retry_after == 1800
+    assert verdict.error.detail == "Used up: burst, hour. Wait 1800 s."
+    assert verdict.headers == {
+        "RateLimit-Policy": '"burst";q=2;w=10, "hour";q=2;w=3600',
+        "RateLimit": '"burst";r=0;t=5, "hour";r=0;t=1800',
+    }
+    assert counts(counted) == {
+        "fallback": 3,
+        "requests|anonymous|admitted": 2,
+        "requests|anonymous|refused": 1,
+        "refusals|burst|true": 1,
+        "refusals|hour|true": 1,
+        "near|burst": 2,
+        "near|hour": 2,
+    }
+
+
+def test_a_policy_that_is_tried_out_refuses_nobody_and_is_not_shown(world, counted):
+    world(Policy("dark", 1, 3600, is_enforced=False), Policy("minute", 20, 60))
+    judge()
+
+    verdict = judge()
+
+    assert verdict.error is None
+    assert verdict.headers == {
+        "RateLimit-Policy": '"minute";q=20;w=60',
+        "RateLimit": '"minute";r=18;t=3',
+    }
+    assert counts(counted)["requests|anonymous|would_refuse"] == 1
+    assert counts(counted)["refusals|dark|false"] == 1
+
+
+def test_only_dark_policies_show_nothing(world):
+    world(Policy("dark", 1, 3600, is_enforced=False))
+
+    assert judge().headers == {}
+
+
+def test_log_only_makes_every_policy_dark(world, settings):
+    settings.RATE_LIMIT_MODE = "log_only"
+    world(Policy("minute", 1, 3600))
+    judge()
+
+    assert (judge().error, judge().headers) == (None, {})
+
+
+def test_a_heavy_route_takes_its_weight_from_the_general_ones_only(world):
+    world(
+        Policy("minute", 20, 60),
+        Policy("search", 20, 60, path="/api/v1/search"),
+        weights=[Weight("GET", "/api/v1/search", 3)],
+    )
+
+    headers = judge("/api/v1/search").headers
+
+    assert headers["RateLimit"] == '"minute";r=17;t=3, "search";r=19;t=3'
+
+
+def test_head_counts_as_get(world):
+    world(Policy("reads", 5, 60, method="GET"))
+    judge()
+
+    assert judge(method="HEAD").headers["RateLimit"] == '"reads";r=3;t=12'
+
+
+def test_callers_draw_on_buckets_of_their_own(world):
+    world(Policy("minute", 1, 3600))
+    assert judge().error is None
+
+    assert judge(REMOTE_ADDR="203.0.113.8").error is None
+    assert judge().error is not None
+
+
+def test_a_policy_per_address_counts_by_it(world):
+    world(Policy("address", 2, 3600, per="ip"), Policy("minute", 5, 3600))
+    judge()
+    judge()
+
+    refused = judge()
+
+    assert refused.error.extensions["violated_policies"] == ["address"]
+
+
+def test_a_policy_per_account_needs_one(world):
+    world(Policy("login", 1, 3600, per="account"))
+
+    assert judge().headers == {}
+
+
+def test_strict_ones_grant_the_share_of_a_process(world):
+    world(Policy("login", 6, 3600, is_strict=True))
+
+    assert judge().headers["RateLimit"].startswith('"login";r=2;')
+    assert [judge().error is None for _ in range(3)] == [True, True, False]
+
+
+def test_a_share_is_never_less_than_one_request(world, settings):
+    settings.WEB_PROCESSES = 8
+
+    levels = limiter.take([Bucket("k", 4, 8, cost=2, is_strict=True)])
+
+    assert [(level.remaining, level.is_short) for level in levels] == [(0, False)]
+    [short] = limiter.take([Bucket("k", 4, 8, cost=2, is_strict=True)])
+    assert short.wait_seconds == pytest.approx(2)
+
+
+def test_general_ones_are_granted_whole(world):
+    [level] = limiter.take([Bucket("k", 4, 8)])
+
+    assert level.remaining == 3
