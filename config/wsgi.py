@@ -1,6 +1,8 @@
 import os
+from contextlib import suppress
 
 from django.core.wsgi import get_wsgi_application
+from django.urls import Resolver404, resolve
 
 # Forgetting the variable must not open a shop that has the published key.
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
@@ -13,3 +15,7 @@ from core.protection.door import Door  # noqa: E402 -- see above
 require_keys()
 # What is hopeless under overload never gets as far as Django.
 application = Door(django_application)
+
+# Imports the views and compiles the routes, which else the first visitor waits for.
+with suppress(Resolver404):
+    resolve("/api/v1/")
