@@ -63,8 +63,8 @@ class FaultProxy:
     def faults(self, faults: Faults) -> None:
         """Change the weather, from any thread; what is down cuts off who is connected."""
         self._faults = faults
-        if faults.down and self._loop is not None:
-            self._loop.call_soon_threadsafe(self.cut_off)
+        if faults.down:
+            self.cut_off()
 
     async def open(self, listen: Address) -> Address:
         """Begin to listen; return where, which tells the port where 0 was asked for."""
@@ -79,12 +79,17 @@ class FaultProxy:
     async def close(self) -> None:
         if self._server is not None:
             self._server.close()
-        self.cut_off()
+        self._cut_off()
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def cut_off(self) -> None:
+        """Tear down every connection, from any thread; the next ones are new."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._cut_off)
+
+    def _cut_off(self) -> None:
         for writer in tuple(self._writers):
             _tear_down(writer)
 
@@ -172,7 +177,9 @@ async def _pass_on(reader: asyncio.StreamReader, upward: asyncio.StreamWriter) -
 def _tear_down(writer: asyncio.StreamWriter) -> None:
     own: socket.socket | None = writer.get_extra_info("socket")
     if own is not None and own.family in {socket.AF_INET, socket.AF_INET6}:
-        own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
+        # It may be closed already.
+        with suppress(OSError):
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
     writer.transport.abort()
 
 
