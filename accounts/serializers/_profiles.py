@@ -104,7 +104,7 @@ class AddAddressSerializer(PostalAddressSerializer):
         max_length=32,
         required=False,
         allow_blank=True,
-        help_text="Answered in the form of E.164, +353911234567.",
+        help_text="Answered in the form of E.164, +35391123456.",
     )
     is_default_shipping = serializers.BooleanField(required=False)
     is_default_billing = serializers.BooleanField(required=False)
