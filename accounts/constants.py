@@ -89,7 +89,6 @@ class ActivityKind(StrEnum):
     ERASURE_CANCELED = "erasure_canceled"
 
 
-ACTIVITY_KEPT_FOR = timedelta(days=400)
 # What a stranger can cause at will; past so many in an hour one more tells nothing.
 STRANGERS_ACTIVITY = frozenset(
     {
@@ -146,8 +145,7 @@ class EndReason(StrEnum):
     ERASED = "erased"
 
 
-# How long the file of an export is kept, and how long one link to it holds.
-EXPORT_KEPT_FOR = timedelta(days=7)
+# How long one link to the file of an export holds.
 EXPORT_LINK_LIFETIME = timedelta(minutes=15)
 # Between asking for it and losing the account: signing in undoes it.
 ERASURE_GRACE = timedelta(days=14)

@@ -22,6 +22,7 @@ from accounts.models import (
     User,
 )
 from core.personal_data import Person, Rows, delete, hold, keep, tells_nothing
+from core.retention import delete_some, kept_until, remove_by
 
 
 def _of(model: Any) -> Rows:
@@ -98,6 +99,32 @@ hold(
     rows=_of(Export),
     erase=services.erase_exports,
     withheld=("file", "lease_token", "lease_until"),
+)
+remove_by(
+    "sessions",
+    lambda now, limit: delete_some(
+        Session.objects.over(before=kept_until("sessions", now=now)), limit
+    ),
+)
+remove_by(
+    "sign_in_steps",
+    lambda now, limit: delete_some(
+        Ceremony.objects.over(now=kept_until("sign_in_steps", now=now)), limit
+    ),
+)
+remove_by(
+    "activity",
+    lambda now, limit: services.remove_outdated_activity(now=now, limit=limit),
+)
+remove_by(
+    "export_files",
+    lambda now, limit: services.remove_expired_exports(now=now, limit=limit),
+)
+remove_by(
+    "exports",
+    lambda now, limit: delete_some(
+        Export.objects.over(before=kept_until("exports", now=now)), limit
+    ),
 )
 tells_nothing("accounts.SigningKey", because="The shop's own; it is about nobody.")
 tells_nothing(

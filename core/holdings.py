@@ -5,10 +5,13 @@ from typing import Any
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
+from django.contrib.sessions.models import Session
 from django.db.models import Q, QuerySet
 
+from core import idempotency, outbox
 from core.models import IdempotencyRecord, OutboxEvent
 from core.personal_data import Person, delete, hold, tells_nothing
+from core.retention import delete_some, kept_until, remove_by
 
 
 def _answers(person: Person) -> QuerySet[IdempotencyRecord]:
@@ -45,4 +48,17 @@ tells_nothing(
 tells_nothing(
     "core.RateLimitPolicy",
     because="A limit of one caller's own names the caller by id.",
+)
+remove_by(
+    "answers", lambda now, limit: idempotency.forget_expired(now=now, limit=limit)
+)
+# Each keeps its own end, so one remover serves both.
+remove_by("answers_to_payments", lambda _, __: 0)
+remove_by("events", lambda now, limit: outbox.prune_delivered(now=now, limit=limit))
+remove_by(
+    "admin_sessions",
+    lambda now, limit: delete_some(
+        Session.objects.filter(expire_date__lt=kept_until("admin_sessions", now=now)),
+        limit,
+    ),
 )

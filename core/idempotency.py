@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.http import HttpResponse, QueryDict
@@ -34,8 +35,6 @@ Mode = Literal["optional", "required", "ignored"]
 Handler = Callable[[], HttpResponse]
 
 HEADER = "Idempotency-Key"
-KEPT_FOR = timedelta(hours=24)
-PAYMENTS_KEPT_FOR = timedelta(days=30)
 # A phased request older than this has lost its process; its key may be taken up again.
 LEASE = timedelta(seconds=30)
 # Refusals that end the business step. The others say "not like this" or "not now":
@@ -148,7 +147,7 @@ def run(
         route=route,
         key=key,
         fingerprint=fingerprint(request),
-        kept_for=PAYMENTS_KEPT_FOR if phased else KEPT_FOR,
+        kept_for=settings.RETENTION["answers_to_payments" if phased else "answers"],
     )
     answer = _run_phased if phased else _run_in_transaction
     return answer(identity, handler, now=timezone.now())

@@ -13,6 +13,7 @@ from functools import partial
 from uuid import UUID
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 
@@ -30,7 +31,6 @@ LONGEST_RETRY = timedelta(minutes=10)
 TELL_AGAIN_AFTER = timedelta(seconds=30)
 # Longer than a task may run, so that the lease ends only when its holder is gone.
 OUTSIDE_LEASE = timedelta(seconds=150)
-KEPT_FOR = timedelta(days=30)
 
 
 def relay_pending(*, now: datetime, limit: int = 500) -> list[UUID]:
@@ -249,7 +249,7 @@ def prune_delivered(*, now: datetime, limit: int = 2000) -> int:
     ).filter(event=OuterRef("pk"))
     old = OutboxEvent.objects.filter(
         ~Exists(open_deliveries),
-        occurred_at__lte=now - KEPT_FOR,
+        occurred_at__lte=now - settings.RETENTION["events"],
         dispatched_at__isnull=False,
     ).order_by("sequence")
     event_ids = list(old.values_list("pk", flat=True)[:limit])

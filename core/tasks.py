@@ -6,12 +6,12 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone
 
-from core import idempotency, outbox
+from core import outbox, retention
 from core.heartbeat import record_heartbeat
+from core.protection.counters import counters
 
 BATCH = 500
 MAX_BATCHES = 20
-PRUNE_BATCH = 2000
 
 
 @shared_task
@@ -27,17 +27,11 @@ def deliver_event(*, delivery_id: str, **_: Any) -> None:
 
 
 @shared_task
-def prune_outbox(**_: Any) -> None:
-    while outbox.prune_delivered(now=timezone.now(), limit=PRUNE_BATCH) == PRUNE_BATCH:
-        pass
-
-
-@shared_task
-def forget_idempotency_keys(**_: Any) -> None:
-    while (
-        idempotency.forget_expired(now=timezone.now(), limit=PRUNE_BATCH) == PRUNE_BATCH
-    ):
-        pass
+def apply_retention(**_: Any) -> None:
+    try:
+        retention.apply(now=timezone.now())
+    finally:
+        counters.flush()
 
 
 @shared_task

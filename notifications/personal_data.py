@@ -3,6 +3,7 @@
 from django.db.models import QuerySet
 
 from core.personal_data import Person, delete, hold, keep
+from core.retention import delete_some, kept_until, remove_by
 from notifications.models import Delivery, Notification
 
 
@@ -18,4 +19,13 @@ hold(
         notification__in=_notifications(person)
     ),
     erase=keep("They go with their notifications."),
+)
+remove_by(
+    "notifications",
+    lambda now, limit: delete_some(
+        Notification.objects.filter(
+            created_at__lt=kept_until("notifications", now=now)
+        ),
+        limit,
+    ),
 )

@@ -8,6 +8,7 @@ from django.db.models import F, Func, JSONField, Q, QuerySet
 
 from core.models import IdempotencyRecord
 from core.personal_data import Person, delete, hold, keep, wait_while
+from core.retention import delete_some, kept_until, remove_by
 from orders.models import (
     Cart,
     CartItem,
@@ -78,6 +79,12 @@ def _has_order_under_way(person: Person, now: datetime) -> bool:
     return recent.filter(status=Order.Status.OPEN).exists()
 
 
+remove_by(
+    "carts",
+    lambda now, limit: delete_some(
+        Cart.objects.filter(updated_at__lt=kept_until("carts", now=now)), limit
+    ),
+)
 wait_while("an order is under way", _has_order_under_way)
 hold("carts", Cart, rows=_carts, erase=delete, withheld=("hold_reference",))
 hold(

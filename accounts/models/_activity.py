@@ -2,10 +2,10 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 
-from accounts.constants import ACTIVITY_KEPT_FOR
 from accounts.models._users import User
 from core.ids import uuid7
 
@@ -15,10 +15,10 @@ class ActivityQuerySet(models.QuerySet["ActivityEntry"]):
         return self.filter(user_id=user_id)
 
     def kept(self, *, now: datetime) -> Self:
-        return self.filter(at__gt=now - ACTIVITY_KEPT_FOR)
+        return self.filter(at__gt=now - settings.RETENTION["activity"])
 
     def outdated(self, *, now: datetime) -> Self:
-        return self.filter(at__lte=now - ACTIVITY_KEPT_FOR)
+        return self.filter(at__lte=now - settings.RETENTION["activity"])
 
 
 class ActivityEntry(models.Model):

@@ -22,6 +22,10 @@ class ExportQuerySet(models.QuerySet["Export"]):
         """Those that no worker is at."""
         return self.open().filter(Q(lease_until=None) | Q(lease_until__lte=now))
 
+    def over(self, *, before: datetime) -> Self:
+        ended = self.filter(status__in=[Export.Status.FAILED, Export.Status.EXPIRED])
+        return ended.filter(created_at__lt=before)
+
     def outdated(self, *, now: datetime) -> Self:
         return self.filter(status=Export.Status.READY, expires_at__lte=now)
 

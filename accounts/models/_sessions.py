@@ -12,6 +12,9 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def alive(self, *, now: datetime) -> Self:
         return self.filter(ended_at=None, expires_at__gt=now)
 
+    def over(self, *, before: datetime) -> Self:
+        return self.filter(Q(ended_at__lt=before) | Q(expires_at__lt=before))
+
 
 class Session(models.Model):
     """One sign-in on one device, until it ends or is too old."""

@@ -10,12 +10,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import orjson
+from django.conf import settings
 from django.core.files import File
 from django.db import transaction
 from django.db.models import F, Model, QuerySet
 
 from accounts.auth import Device
-from accounts.constants import EXPORT_KEPT_FOR, ActivityKind
+from accounts.constants import ActivityKind
 from accounts.models import Export, User
 from accounts.selectors import person_of_user
 from accounts.services._activity import record_activity
@@ -192,7 +193,7 @@ def _finish(export: Export, path: Path, *, now: datetime) -> None:
     told = _held(export).update(
         status=Status.READY,
         finished_at=now,
-        expires_at=now + EXPORT_KEPT_FOR,
+        expires_at=now + settings.RETENTION["export_files"],
         lease_token=None,
         lease_until=None,
     )

@@ -9,7 +9,7 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from accounts.auth import Device, TokenPair, key_ring, new_key_secret
-from accounts.constants import EXPORT_KEPT_FOR, Method, Role
+from accounts.constants import Method, Role
 from accounts.models import Export, SigningKey, User
 from accounts.services import create_user, start_session
 
@@ -48,7 +48,7 @@ def make_export(user: User) -> Export:
     """Put an export there that is ready, with its file."""
     now = timezone.now()
     export = Export(user=user, status=Export.Status.READY, created_at=now)
-    export.expires_at = now + EXPORT_KEPT_FOR
+    export.expires_at = now + settings.RETENTION["export_files"]
     export.file.save("made.zip", ContentFile(b"PK"))
     return export
 

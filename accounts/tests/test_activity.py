@@ -2,12 +2,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from accounts.auth import Device
 from accounts.constants import (
-    ACTIVITY_KEPT_FOR,
     STRANGERS_ACTIVITY_PER_HOUR,
     ActivityKind,
 )
@@ -138,8 +138,8 @@ def test_an_entry_is_never_changed_and_not_deleted_by_the_way():
 
 @pytest.mark.usefixtures("at_noon")
 def test_entries_are_gone_after_400_days(api_as, customer):
-    record(customer, now=NOW - ACTIVITY_KEPT_FOR)
-    record(customer, now=NOW - ACTIVITY_KEPT_FOR + timedelta(minutes=1))
+    record(customer, now=NOW - settings.RETENTION["activity"])
+    record(customer, now=NOW - settings.RETENTION["activity"] + timedelta(minutes=1))
 
     # Past its time it isn't shown, swept or not.
     assert len(activity(api_as(customer)).json()["results"]) == 1

@@ -7,14 +7,15 @@ from uuid import uuid4
 
 import pytest
 import time_machine
-from django.core.files.storage import storages
+from django.conf import settings
+from django.core.files.storage import FileSystemStorage
 from django.db import IntegrityError, connection, transaction
 from django.test import override_settings
 from django.utils import timezone
 
 from accounts import services
 from accounts.auth import make_export_token
-from accounts.constants import EXPORT_KEPT_FOR, EXPORT_LINK_LIFETIME, ActivityKind
+from accounts.constants import EXPORT_LINK_LIFETIME, ActivityKind
 from accounts.models import ActivityEntry, Export, Session, User
 from accounts.services import _exports
 from accounts.tests.factories import make_user
@@ -27,12 +28,10 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def private(settings, tmp_path, monkeypatch):
+def private(tmp_path, monkeypatch):
     """A folder for the files, and no broker: tests run the task themselves."""
-    options = {"OPTIONS": {"location": tmp_path / "private"}}
-    private = settings.STORAGES["private"] | options
-    settings.STORAGES = settings.STORAGES | {"private": private}
-    monkeypatch.setattr(Export._meta.get_field("file"), "storage", storages["private"])  # noqa: SLF001 -- Django's public API
+    field = Export._meta.get_field("file")  # noqa: SLF001 -- Django's public API
+    monkeypatch.setattr(field, "storage", FileSystemStorage(tmp_path / "private"))
     monkeypatch.setattr(_exports.broker, "enqueue", lambda *_, **__: False)
     return tmp_path / "private"
 
@@ -139,7 +138,9 @@ def make_export(user, status, **fields):
     defaults = {
         "created_at": timezone.now(),
         "file": "exports/made.zip" if is_ready else "",
-        "expires_at": timezone.now() + EXPORT_KEPT_FOR if is_ready else None,
+        "expires_at": timezone.now() + settings.RETENTION["export_files"]
+        if is_ready
+        else None,
     }
     return Export.objects.create(user=user, status=status, **defaults | fields)
 
@@ -182,16 +183,13 @@ import os, signal, sys
 import django
 django.setup()
 from uuid import UUID
-from django.conf import settings
-from django.core.files.storage import storages
+from django.core.files.storage import FileSystemStorage
 from django.utils import timezone
 from accounts import services
 from accounts.models import Export
 from accounts.services import _exports
 folder, step, export_id = sys.argv[1:]
-private = settings.STORAGES["private"] | {"OPTIONS": {"location": folder}}
-settings.STORAGES = settings.STORAGES | {"private": private}
-storage = type(storages["private"])(location=folder)
+storage = FileSystemStorage(folder)
 Export._meta.get_field("file").storage = storage
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)

@@ -7,8 +7,7 @@ ROUTES = {
     "core.tasks.relay_outbox": {"queue": "critical"},
     "core.tasks.beat_heart": {"queue": "critical"},
     "catalog.tasks.recount_search_words": {"queue": "bulk"},
-    "core.tasks.prune_outbox": {"queue": "bulk"},
-    "core.tasks.forget_idempotency_keys": {"queue": "bulk"},
+    "core.tasks.apply_retention": {"queue": "bulk"},
     "inventory.tasks.sweep_reservations": {"queue": "critical"},
     # It waits for providers, and nothing that is critical may wait for it.
     "orders.tasks.settle_payments": {"queue": "default"},
@@ -23,9 +22,8 @@ ROUTES = {
 SCHEDULE = {
     "core.tasks.relay_outbox": 2,
     "core.tasks.beat_heart": 10,
-    "core.tasks.prune_outbox": 60 * 60,
     "catalog.tasks.recount_search_words": 60 * 60,
-    "core.tasks.forget_idempotency_keys": 10 * 60,
+    "core.tasks.apply_retention": 10 * 60,
     "inventory.tasks.sweep_reservations": 30,
     "orders.tasks.settle_payments": 5,
     "catalog.tasks.resume_imports": 30,

@@ -20,6 +20,7 @@ from config.settings import (
     _pages,
     _priorities,
     _rest_framework,
+    _retention,
 )
 from config.settings._celery import celery_settings
 from config.settings._databases import caches, database
@@ -196,6 +197,7 @@ CORS_ALLOW_HEADERS = _cors.REQUEST_HEADERS
 CORS_EXPOSE_HEADERS = _cors.RESPONSE_HEADERS
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 PAGE_POLICIES = _pages.PAGE_POLICIES
+RETENTION = _retention.RETENTION
 # Cookies are for the administration alone; production makes them __Host- ones.
 DEVICE_COOKIE_NAME = "shop_device"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True

@@ -81,6 +81,11 @@ _FAMILIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "How long attempts at calls to other servers took, added up.",
         ("dependency",),
     ),
+    "retention": (
+        "retention_removed",
+        "Rows that were removed because they had been kept long enough.",
+        ("data",),
+    ),
     "answers": (
         "answers",
         "Requests that were answered.",

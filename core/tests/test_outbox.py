@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -272,7 +273,7 @@ def test_prune_deletes_old_events_that_every_handler_is_done_with(seen):
         publish(LampLit(lamp_id))
     deliver_all()
     publish(LampLit("not dispatched"))
-    long_ago = now - outbox.KEPT_FOR
+    long_ago = now - settings.RETENTION["events"]
     OutboxEvent.objects.exclude(aggregate_id="c").update(occurred_at=long_ago)
     OutboxDelivery.objects.filter(aggregate_id="b").update(status="dead")
 
