@@ -30,3 +30,8 @@ def resume_exports(**_: Any) -> None:
 @shared_task
 def erase_due_people(**_: Any) -> None:
     services.erase_due(now=timezone.now())
+
+
+@shared_task
+def forget_ceremonies(**_: Any) -> None:
+    services.forget_ceremonies(now=timezone.now())

@@ -11,6 +11,7 @@ class ConfigConfig(AppConfig):
 
     def ready(self) -> None:
         # Models are there only now.
+        from accounts.selectors import get_contact  # noqa: PLC0415 -- see above
         from catalog import imports  # noqa: PLC0415 -- see above
         from config.counted_stock import CountedStock  # noqa: PLC0415 -- see above
         from notifications.services import register_subject  # noqa: PLC0415 -- see above
@@ -19,3 +20,4 @@ class ConfigConfig(AppConfig):
         imports.register_stock_writer(CountedStock())
         # Notifications knows orders by their events only; this is how it reads one.
         register_subject("order", get_order_summary)
+        register_subject("person", get_contact)

@@ -4,6 +4,7 @@ QUEUES = ("critical", "default", "bulk")
 
 # What isn't named here goes to the queue "default".
 ROUTES = {
+    "accounts.tasks.forget_ceremonies": {"queue": "bulk"},
     "core.tasks.relay_outbox": {"queue": "critical"},
     "core.tasks.beat_heart": {"queue": "critical"},
     "catalog.tasks.recount_search_words": {"queue": "bulk"},
@@ -20,6 +21,7 @@ ROUTES = {
 # Everything that happens by itself: task → seconds between two runs. Each is a sweep
 # that finds its work in the database, so a missed or doubled run does no harm.
 SCHEDULE = {
+    "accounts.tasks.forget_ceremonies": 60 * 60,
     "core.tasks.relay_outbox": 2,
     "core.tasks.beat_heart": 10,
     "catalog.tasks.recount_search_words": 60 * 60,

@@ -1,6 +1,9 @@
+from typing import Any
+
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
+from django.utils import translation
 
 from accounts.selectors import Contact
 from notifications.constants import Kind
@@ -21,8 +24,17 @@ def compose_mail(
         # Amounts are written as the reader does, in whatever language the text is.
         "locale": contact.locale,
         kind.subject: subject,
+        "notice": kind.notice,
     }
-    template = f"notifications/{kind.slug}"
+    # Where there is no catalogue for it, the text is as it was written.
+    with translation.override(contact.locale):
+        return _rendered(kind, contact, context, message_id)
+
+
+def _rendered(
+    kind: Kind, contact: Contact, context: dict[str, Any], message_id: str
+) -> EmailMultiAlternatives:
+    template = f"notifications/{kind.template}"
     headline = render_to_string(f"{template}.subject.txt", context)
     mail = EmailMultiAlternatives(
         # A header is one line, whatever a product or a shop is called.
