@@ -10,7 +10,7 @@ import heapq
 import random
 from bisect import bisect
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate, count
 
@@ -60,29 +60,48 @@ class Finished:
     route: Route
     at: float
     seconds: float
+    work: float
 
 
 @dataclass(slots=True)
 class Outcome:
     patience_seconds: float
+    cores: int
     offered: Counter[str] = field(default_factory=Counter)
-    shed: Counter[str] = field(default_factory=Counter)
+    lost_at: list[float] = field(default_factory=list)
     finished: list[Finished] = field(default_factory=list)
     limits: list[tuple[float, float]] = field(default_factory=list)
 
-    def good(self, *, since: float, until: float, route: str = "") -> list[float]:
-        """Return the latencies of those that were answered while somebody waited."""
-        return [
-            done.seconds
-            for done in self.finished
-            if since <= done.at < until
-            and done.seconds <= self.patience_seconds
-            and route in {"", done.route.name}
-        ]
+    def _done(self, since: float, until: float, route: str = "") -> Iterator[Finished]:
+        for done in self.finished:
+            if since <= done.at < until and route in {"", done.route.name}:
+                yield done
 
-    def percentile(self, share: float, *, since: float, until: float) -> float:
-        """Return a latency of all that were answered, in time or not."""
-        found = sorted(d.seconds for d in self.finished if since <= d.at < until)
+    def useful(self, *, since: float, until: float) -> float:
+        """Return the share of the machine's time that went into answers in time."""
+        work = sum(
+            done.work
+            for done in self._done(since, until)
+            if done.seconds <= self.patience_seconds
+        )
+        return work / (self.cores * (until - since))
+
+    def in_time(self, *, since: float, until: float) -> int:
+        return sum(
+            done.seconds <= self.patience_seconds for done in self._done(since, until)
+        )
+
+    def served(self, route: str) -> float:
+        """Return the share of a route's requests that were answered in time."""
+        found = self._done(0.0, float("inf"), route)
+        in_time = sum(done.seconds <= self.patience_seconds for done in found)
+        return in_time / max(1, self.offered[route])
+
+    def percentile(
+        self, share: float, *, since: float, until: float, route: str = ""
+    ) -> float:
+        """Return a latency of those that were answered, in time or not."""
+        found = sorted(done.seconds for done in self._done(since, until, route))
         return found[int(share * (len(found) - 1))] if found else 0.0
 
     def limit(self, *, since: float, until: float) -> float:
@@ -120,7 +139,7 @@ class Simulation:
         self, scenario: Scenario, make_limiter: Callable[[int], Limiter], seed: int
     ) -> None:
         self._scenario = scenario
-        self._outcome = Outcome(scenario.patience_seconds)
+        self._outcome = Outcome(scenario.patience_seconds, scenario.cores)
         self._random = random.Random(seed)
         self._now = 0.0
         self._processes = [_Process(make_limiter(n)) for n in range(scenario.processes)]
@@ -188,7 +207,7 @@ class Simulation:
         process.waiting.append(_Job(waiter, route, waiting, work))
         self._settle(process)
         if self._now >= self._next_look:
-            limits = (p.admission.limiter.limit for p in self._processes)
+            limits = (p.admission.limiter.usual_limit for p in self._processes)
             self._outcome.limits.append((self._now, sum(limits)))
             self._next_look = self._now + 1.0
 
@@ -204,7 +223,7 @@ class Simulation:
                 until = self._now + job.waiting
                 heapq.heappush(self._asleep, (until, next(self._tickets), process, job))
             else:
-                self._outcome.shed[job.route.name] += 1
+                self._outcome.lost_at.append(self._now)
         process.waiting = still_waiting
 
     def _work(self, process: _Process, job: _Job) -> None:
@@ -215,5 +234,6 @@ class Simulation:
         _, _, job = heapq.heappop(process.working)
         process.admission.leave(job.waiter, now=self._now, route=job.route.name)
         seconds = self._now - job.waiter.arrived_at
-        self._outcome.finished.append(Finished(job.route, self._now, seconds))
+        done = Finished(job.route, self._now, seconds, job.work)
+        self._outcome.finished.append(done)
         self._settle(process)
