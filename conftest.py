@@ -7,6 +7,7 @@ import redis
 from django.apps import apps
 from django.contrib.auth.models import Group
 from django.db import connection
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.auth import key_ring
@@ -59,12 +60,16 @@ def api_as() -> Callable[[User], APIClient]:
 
 @pytest.fixture
 def customer(db: None) -> User:
-    return User.objects.create_user("alice@example.com", "alice's password")
+    return User.objects.create_user(
+        "alice@example.com", "alice's password", email_verified_at=timezone.now()
+    )
 
 
 @pytest.fixture
 def stranger(db: None) -> User:
-    return User.objects.create_user("charlie@example.com", "charlie's password")
+    return User.objects.create_user(
+        "charlie@example.com", "charlie's password", email_verified_at=timezone.now()
+    )
 
 
 @pytest.fixture
@@ -74,7 +79,11 @@ def staff(db: None) -> Callable[..., User]:
     def make(role: str, **fields: Any) -> User:
         email = fields.pop("email", f"{role}@shop.example.com")
         user = User.objects.create_user(
-            email, f"{role}'s password", is_staff=True, **fields
+            email,
+            f"{role}'s password",
+            is_staff=True,
+            email_verified_at=timezone.now(),
+            **fields,
         )
         if not Group.objects.exists():
             # A transactional test before this one has emptied the tables.

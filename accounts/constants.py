@@ -15,7 +15,13 @@ class Role(StrEnum):
 
 EMAIL_MAX_LENGTH = 254
 # Longer ones would only make the hasher work for a stranger.
-PASSWORD_MAX_LENGTH = 256
+PASSWORD_MAX_LENGTH = 128
+# How long a mailed link may be followed, by what it is for.
+LINK_LIFETIMES = {
+    "verify_email": timedelta(hours=24),
+    "reset_password": timedelta(hours=1),
+    "change_email": timedelta(hours=24),
+}
 # However often it is refreshed, a session is over when it is this old.
 SESSION_LIFETIME = timedelta(days=30)
 

@@ -7,6 +7,66 @@ from core.events import Event
 
 
 @dataclass(frozen=True, slots=True)
+class AccountRequested(Event):
+    """Somebody asked for something about an address; whose it is remains to be seen."""
+
+    name: ClassVar[str] = "accounts.account_requested"
+    aggregate: ClassVar[str] = "request_id"
+
+    request_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class UserRegistered(Event):
+    name: ClassVar[str] = "accounts.user_registered"
+    aggregate: ClassVar[str] = "user_id"
+
+    user_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class AccountExists(Event):
+    """An address was given for a new account, or for another's, that has one already."""
+
+    name: ClassVar[str] = "accounts.account_exists"
+    aggregate: ClassVar[str] = "user_id"
+
+    user_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLinkRequested(Event):
+    """A link is to be mailed. Its secret is made only when the mail is."""
+
+    name: ClassVar[str] = "accounts.account_link_requested"
+    aggregate: ClassVar[str] = "user_id"
+
+    user_id: UUID
+    token_id: UUID
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordChanged(Event):
+    name: ClassVar[str] = "accounts.password_changed"
+    aggregate: ClassVar[str] = "user_id"
+
+    user_id: UUID
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EmailChanged(Event):
+    """The account moved; the token knows from where to where."""
+
+    name: ClassVar[str] = "accounts.email_changed"
+    aggregate: ClassVar[str] = "user_id"
+
+    user_id: UUID
+    token_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class NewDeviceLogin(Event):
     """Somebody signed in from a device that this account hasn't seen before."""
 

@@ -122,6 +122,14 @@ class UnknownRoleError(DomainError):
     cure = "Name existing roles only."
 
 
+class InvalidTokenError(DomainError):
+    code = "invalid_token"
+    kind = ErrorKind.MALFORMED
+    title = "This link can't be used"
+    cause = "The link was used already, is too old, or a newer one was sent since."
+    cure = "Ask for a new one, and follow the link of the latest mail."
+
+
 class InvalidTicketError(DomainError):
     code = "invalid_ticket"
     kind = ErrorKind.UNAUTHENTICATED

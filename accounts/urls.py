@@ -3,6 +3,38 @@ from django.urls import path
 from accounts import views
 
 urlpatterns = [
+    path(
+        "auth/change-email", views.ChangeEmailView.as_view(), name="auth-change-email"
+    ),
+    path(
+        "auth/change-password",
+        views.ChangePasswordView.as_view(),
+        name="auth-change-password",
+    ),
+    path(
+        "auth/confirm-email",
+        views.ConfirmEmailView.as_view(),
+        name="auth-confirm-email",
+    ),
+    path(
+        "auth/forgot-password",
+        views.ForgotPasswordView.as_view(),
+        name="auth-forgot-password",
+    ),
+    path("auth/register", views.RegisterView.as_view(), name="auth-register"),
+    path(
+        "auth/resend-verification",
+        views.ResendVerificationView.as_view(),
+        name="auth-resend-verification",
+    ),
+    path(
+        "auth/reset-password",
+        views.ResetPasswordView.as_view(),
+        name="auth-reset-password",
+    ),
+    path(
+        "auth/verify-email", views.VerifyEmailView.as_view(), name="auth-verify-email"
+    ),
     path("auth/login", views.LoginView.as_view(), name="auth-login"),
     path("auth/mfa", views.CompleteMfaView.as_view(), name="auth-mfa"),
     path("auth/mfa/totp", views.TotpView.as_view(), name="auth-totp"),

@@ -24,7 +24,7 @@ from accounts.auth._oauth import (
     claims_behind,
     forget_providers,
 )
-from accounts.auth._passwords import Argon2Hasher
+from accounts.auth._passwords import Argon2Hasher, LengthValidator, NotPersonalValidator
 from accounts.auth._providers import Provider, find_provider, providers
 from accounts.auth._roles import RoleBackend
 from accounts.auth._secrets import hash_secret, new_secret, open_under, seal_under
@@ -55,7 +55,9 @@ __all__ = [
     "Key",
     "KeyRing",
     "KeyToken",
+    "LengthValidator",
     "Machine",
+    "NotPersonalValidator",
     "Provider",
     "RoleBackend",
     "TokenPair",

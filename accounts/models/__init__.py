@@ -7,9 +7,12 @@ from accounts.models._keys import ApiKey, ApiKeyQuerySet
 from accounts.models._preferences import ConsentEntry, ConsentQuerySet, Preferences
 from accounts.models._sessions import RefreshToken, Session, SessionQuerySet
 from accounts.models._signing_keys import SigningKey
+from accounts.models._tokens import AccountRequest, AccountToken
 from accounts.models._users import User, UserManager, UserQuerySet
 
 __all__ = [
+    "AccountRequest",
+    "AccountToken",
     "ActivityEntry",
     "ActivityQuerySet",
     "Address",

@@ -60,7 +60,9 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(
             email,
             password,
-            **fields | {"is_staff": True, "is_superuser": True},
+            **{"email_verified_at": now()}
+            | fields
+            | {"is_staff": True, "is_superuser": True},
         )
 
 
@@ -90,6 +92,8 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     objects: ClassVar[UserManager] = UserManager()
 
+    # Set by who changes the password: what is asked of it depends on it.
+    uses_mfa = False
     # Set while a caller is remembered; one dictionary for all copies of him.
     permission_memo: dict[str, set[str]] | None = None
     # Known where a query has brought them along.

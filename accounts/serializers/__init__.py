@@ -40,6 +40,15 @@ from accounts.serializers._profiles import (
     OwnAddressSerializer,
     PreferencesSerializer,
 )
+from accounts.serializers._registering import (
+    AddressOnlySerializer,
+    ChangeEmailSerializer,
+    ChangePasswordSerializer,
+    ConfirmEmailSerializer,
+    RegisterSerializer,
+    ResetPasswordSerializer,
+    VerifyEmailSerializer,
+)
 from accounts.serializers._sessions import LogoutSerializer, SessionSerializer
 from accounts.serializers._signing_in import (
     RefreshSerializer,
@@ -58,14 +67,18 @@ from accounts.serializers._staff import (
 __all__ = [
     "ActivityEntrySerializer",
     "AddAddressSerializer",
+    "AddressOnlySerializer",
     "ApiKeySerializer",
     "ChangeApiKeySerializer",
+    "ChangeEmailSerializer",
+    "ChangePasswordSerializer",
     "ChangePreferencesSerializer",
     "ChangeProfileSerializer",
     "ChangeRoleSerializer",
     "ChangeRolesSerializer",
     "CodeSerializer",
     "CompleteMfaSerializer",
+    "ConfirmEmailSerializer",
     "ConsentEntrySerializer",
     "CreateApiKeySerializer",
     "ErasureSerializer",
@@ -87,7 +100,9 @@ __all__ = [
     "RecoveryCodesSerializer",
     "RefreshSerializer",
     "RegisterPasskeySerializer",
+    "RegisterSerializer",
     "RenamePasskeySerializer",
+    "ResetPasswordSerializer",
     "RoleSerializer",
     "RotateApiKeySerializer",
     "SessionSerializer",
@@ -100,4 +115,5 @@ __all__ = [
     "TotpOfferSerializer",
     "UndoErasureSerializer",
     "UserSerializer",
+    "VerifyEmailSerializer",
 ]

@@ -5,7 +5,19 @@ from accounts.services._activity import (
 )
 from accounts.services._addresses import add_address, change_address, remove_address
 from accounts.services._admin_sign_in import begin_admin_sign_in, complete_admin_sign_in
+from accounts.services._answering import answer_request
+from accounts.services._asking import (
+    request_registration,
+    request_reset,
+    request_verification,
+)
 from accounts.services._ceremonies import forget_ceremonies
+from accounts.services._changing_email import confirm_email_change, request_email_change
+from accounts.services._changing_passwords import (
+    change_password,
+    reset_password,
+    start_password_reset,
+)
 from accounts.services._erasure import (
     anonymize_users,
     cancel_erasure,
@@ -35,6 +47,7 @@ from accounts.services._keys import (
     revoke_api_key,
     rotate_api_key,
 )
+from accounts.services._links import send_link, write_link
 from accounts.services._passkeys import (
     passkey_registration_options,
     passkey_sign_in_options,
@@ -80,6 +93,7 @@ from accounts.services._totp import (
     renew_recovery_codes,
     spend_code,
 )
+from accounts.services._verifying import verify_email
 
 __all__ = [
     "IssuedKey",
@@ -88,6 +102,7 @@ __all__ = [
     "SignedIn",
     "add_address",
     "anonymize_users",
+    "answer_request",
     "assign_roles",
     "begin_admin_sign_in",
     "begin_oauth",
@@ -95,6 +110,7 @@ __all__ = [
     "cancel_erasure",
     "change_address",
     "change_api_key",
+    "change_password",
     "change_preferences",
     "change_profile",
     "change_role",
@@ -102,6 +118,7 @@ __all__ = [
     "complete_admin_sign_in",
     "complete_mfa",
     "complete_sign_in",
+    "confirm_email_change",
     "confirm_totp",
     "create_api_key",
     "create_role",
@@ -133,15 +150,21 @@ __all__ = [
     "remove_totp",
     "rename_passkey",
     "renew_recovery_codes",
+    "request_email_change",
     "request_erasure",
     "request_export",
+    "request_registration",
+    "request_reset",
+    "request_verification",
     "require_an_admin",
+    "reset_password",
     "resume_exports",
     "revoke_api_key",
     "rotate_api_key",
     "rotate_signing_key",
     "rotate_signing_key_if_due",
     "run_export",
+    "send_link",
     "sign_device_out",
     "sign_in",
     "sign_in_with_passkey",
@@ -149,7 +172,10 @@ __all__ = [
     "sign_out",
     "sign_out_elsewhere",
     "spend_code",
+    "start_password_reset",
     "start_session",
     "undo_erasure",
     "unlink_identity",
+    "verify_email",
+    "write_link",
 ]

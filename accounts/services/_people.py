@@ -1,4 +1,5 @@
 from collections.abc import Collection
+from datetime import datetime
 from functools import partial
 from uuid import UUID
 
@@ -20,8 +21,12 @@ def create_user(
     password: str | None,
     name: str = "",
     roles: Collection[str] = (Role.CUSTOMER,),
+    verified_at: datetime | None = None,
 ) -> User:
-    user = User.objects.create_user(email, password, name=name)
+    """Make an account for somebody; who isn't verified can't sign in by password yet."""
+    user = User.objects.create_user(
+        email, password, name=name, email_verified_at=verified_at
+    )
     assign_roles(user_id=user.pk, roles=roles)
     user.refresh_from_db()
     return user

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from accounts.auth import Device, TokenPair, key_ring, new_key_secret
 from accounts.constants import Method, Role
-from accounts.models import Export, SigningKey, User
-from accounts.services import create_user, start_session
+from accounts.models import AccountToken, Export, SigningKey, User
+from accounts.services import create_user, send_link, start_session, write_link
 
 PHONE = Device(name="Phone", address="203.0.113.7", user_agent="Firefox/140")
 PASSWORD = "correct horse battery"  # noqa: S105 -- of people who don't exist
@@ -37,6 +37,7 @@ def make_user(
         email=email or f"person{next(_numbers)}@example.com",
         password=password,
         roles=roles,
+        verified_at=timezone.now(),
     )
     if fields:
         User.objects.filter(pk=user.pk).update(**fields)
@@ -75,3 +76,16 @@ def make_tokens(user: User, *, device: Device = PHONE) -> TokenPair:
     # As in a process that runs for a while: keys are no part of what a request costs.
     key_ring.load()
     return pair
+
+
+def make_link(user: User, purpose: str, *, email: str = "") -> str:
+    """Have a link mailed and return the secret that its reader finds."""
+    token = send_link(
+        user,
+        purpose=AccountToken.Purpose(purpose),
+        email=email,
+        now=timezone.now(),
+    )
+    link = write_link(token.pk)
+    assert link is not None
+    return link.url.partition("#token=")[2]

@@ -58,7 +58,7 @@ def test_a_person_is_shown_to_staff(api, customer):
     assert shown == {
         "id": str(customer.pk),
         "email": "alice@example.com",
-        "email_verified": False,
+        "email_verified": True,
         "name": "",
         "roles": [],
         "locale": "en",

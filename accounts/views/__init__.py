@@ -1,4 +1,5 @@
 from accounts.views._activity import OwnActivityViewSet
+from accounts.views._credentials import ChangeEmailView, ChangePasswordView
 from accounts.views._erasure import UndoErasureView
 from accounts.views._exports import ExportFileView, ExportViewSet
 from accounts.views._factors import (
@@ -27,16 +28,28 @@ from accounts.views._profiles import (
     OwnConsentsViewSet,
     PreferencesView,
 )
+from accounts.views._registering import (
+    ConfirmEmailView,
+    ForgotPasswordView,
+    RegisterView,
+    ResendVerificationView,
+    ResetPasswordView,
+    VerifyEmailView,
+)
 from accounts.views._sessions import LogoutView, SessionViewSet
 from accounts.views._signing_in import LoginView, RefreshView
 from accounts.views._staff import RoleViewSet, UserViewSet
 
 __all__ = [
     "ApiKeyViewSet",
+    "ChangeEmailView",
+    "ChangePasswordView",
     "CompleteMfaView",
+    "ConfirmEmailView",
     "ConfirmTotpView",
     "ExportFileView",
     "ExportViewSet",
+    "ForgotPasswordView",
     "IdentityViewSet",
     "LoginView",
     "LogoutView",
@@ -52,6 +65,9 @@ __all__ = [
     "ProviderListView",
     "RecoveryCodesView",
     "RefreshView",
+    "RegisterView",
+    "ResendVerificationView",
+    "ResetPasswordView",
     "RoleViewSet",
     "SessionViewSet",
     "StartOAuthView",
@@ -60,4 +76,5 @@ __all__ = [
     "TotpView",
     "UndoErasureView",
     "UserViewSet",
+    "VerifyEmailView",
 ]

@@ -48,7 +48,7 @@ class Summary:
 def open_demo_shop(*, now: datetime) -> Summary:
     """Fill an empty database. The same ``now`` gives the same shop, but for its ids."""
     random = Random(SEED)  # noqa: S311 -- deterministic on purpose, guards nothing
-    _staff()
+    _staff(now)
     _machine(now)
     people = _customers(now)
     _shipping()
@@ -64,7 +64,7 @@ def open_demo_shop(*, now: datetime) -> Summary:
     )
 
 
-def _staff() -> None:
+def _staff(now: datetime) -> None:
     for email, role in ACCOUNTS.items():
         is_staff = role != "customer"
         user = User.objects.create_user(
@@ -73,6 +73,7 @@ def _staff() -> None:
             name=f"Demo {role.replace('_', ' ')}",
             is_staff=is_staff,
             is_superuser=role == "admin",
+            email_verified_at=now,
         )
         user.groups.add(Group.objects.get(name=role))
 

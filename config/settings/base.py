@@ -144,12 +144,17 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [
-    {
-        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
-        "OPTIONS": {"min_length": 8},
-    },
+    {"NAME": "accounts.auth.LengthValidator"},
+    # The 20,000 commonest, shipped with Django.
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "accounts.auth.NotPersonalValidator"},
 ]
+PASSWORD_MIN_LENGTH = env_int("PASSWORD_MIN_LENGTH", 8, minimum=8)
+# Staff without a second factor; with one, as everybody.
+STAFF_PASSWORD_MIN_LENGTH = env_int("STAFF_PASSWORD_MIN_LENGTH", 15, minimum=8)
+# Each takes 19 MiB and a core for a moment.
+PASSWORD_HASHES_AT_ONCE = env_int("PASSWORD_HASHES_AT_ONCE", 4, minimum=1)
+PASSWORD_HASH_PATIENCE_SECONDS = 3.0
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"

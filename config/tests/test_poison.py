@@ -20,7 +20,13 @@ from django.utils import timezone
 
 from accounts.auth import make_export_token, make_undo_token
 from accounts.models import Export, User
-from accounts.tests.factories import PASSWORD, make_export, make_tokens, make_user
+from accounts.tests.factories import (
+    PASSWORD,
+    make_export,
+    make_link,
+    make_tokens,
+    make_user,
+)
 from catalog.models import ImportJob
 from catalog.tests.factories import (
     make_attribute,
@@ -143,6 +149,7 @@ TYPES = [
     ";",
     "",
 ]
+STAFFS_PASSWORD = "admin's password"  # noqa: S105 -- of the fixture
 WITH_BODY = {"POST", "PUT", "PATCH"}
 each_operation = pytest.mark.parametrize("operation", operations(), ids=str)
 
@@ -150,6 +157,23 @@ each_operation = pytest.mark.parametrize("operation", operations(), ids=str)
 class Paying(SilentProvider):
     def authorize(self, charge):
         return Outcome(OutcomeStatus.CAPTURED, reference="sim_1")
+
+
+def credentials(path):
+    """Return what only the person or the reader of a mail has."""
+    match path.removeprefix("/api/v1/auth/"):
+        case "verify-email":
+            return {"token": make_link(make_user(), "verify_email")}
+        case "confirm-email":
+            link = make_link(make_user(), "change_email", email="new@example.com")
+            return {"token": link}
+        case "reset-password":
+            return {"token": make_link(make_user(), "reset_password")}
+        case "change-password":
+            return {"current_password": STAFFS_PASSWORD, "new_password": PASSWORD}
+        case "change-email":
+            return {"current_password": STAFFS_PASSWORD}
+    return {}
 
 
 class Shop:
@@ -246,6 +270,7 @@ class Shop:
     def body(self, operation):
         """Return a body that is accepted, with real rows where the example names some."""
         body = deepcopy(operation.body_example())
+        body |= credentials(operation.path)
         match str(operation).replace("/api/v1", ""):
             case "POST /auth/login":
                 return {"email": make_user().email, "password": PASSWORD}
