@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django import forms
+from django.apps import apps
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import display
-from django.contrib.auth import get_user_model
 from django.db.models import Model, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponseRedirect
 from unfold.decorators import display as unfold_display
 
@@ -145,16 +147,21 @@ class ActorMixin(AnyAdmin):
     """Shows in the column ``actor`` whose id is in ``actor_id``."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        people = get_user_model().objects.filter(pk=OuterRef("actor_id"))
         rows: QuerySet[Any] = super().get_queryset(request)
-        named: QuerySet[Any] = rows.annotate(
-            actor_email=Subquery(people.values("email")[:1])
-        )
+        names = [
+            Subquery(
+                apps.get_model(label)
+                ._default_manager.filter(pk=OuterRef("actor_id"))  # noqa: SLF001 -- Django documents it
+                .values(column)[:1]
+            )
+            for label, column in settings.ACTOR_NAMES.items()
+        ]
+        named: QuerySet[Any] = rows.annotate(actor_name=Coalesce(*names))
         return named
 
     @display(description="By", empty_value="The shop itself")
     def actor(self, row: Any) -> str | None:
-        return row.actor_email or (str(row.actor_id) if row.actor_id else None)
+        return row.actor_name or (str(row.actor_id) if row.actor_id else None)
 
 
 class TabularInline(LookOfTabularInline):

@@ -15,7 +15,7 @@ def users_matching(
     is_staff: bool | None = None,
 ) -> QuerySet[User]:
     """Return people, roles along; ``q`` is a part of an address or of a name."""
-    users = User.objects.prefetch_related("groups")
+    users = User.objects.filter(erased_at=None).prefetch_related("groups")
     if q is not None:
         users = users.filter(Q(email__contains=q.lower()) | Q(name__icontains=q))
     if role is not None:
@@ -32,7 +32,8 @@ def get_user(user_id: UUID) -> User:
 
     :raises UserNotFoundError:
     """
-    user = User.objects.prefetch_related("groups").filter(pk=user_id).first()
+    users = User.objects.filter(erased_at=None).prefetch_related("groups")
+    user = users.filter(pk=user_id).first()
     if user is None:
         raise UserNotFoundError
     return user

@@ -129,7 +129,8 @@ def lock_admins() -> None:
 
 def _managed(user_id: UUID, actor: User) -> User:
     """Lock a person whom ``actor`` may act on."""
-    user = User.objects.select_for_update(no_key=True).filter(pk=user_id).first()
+    people = User.objects.select_for_update(no_key=True).filter(erased_at=None)
+    user = people.filter(pk=user_id).first()
     if user is None:
         raise UserNotFoundError
     if outranks(user, actor):

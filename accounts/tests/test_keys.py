@@ -19,6 +19,7 @@ from accounts.services import (
     rotate_api_key,
 )
 from accounts.tests.factories import make_user
+from core import audit
 from core.models import AuditEntry, IdempotencyRecord, RateLimitPolicy
 from core.protection.rules import rulebook
 from core.tests.processes import running, wait_until
@@ -429,6 +430,16 @@ def test_every_step_is_in_the_audit_log(boss, boss_api):
         {"name": "ERP"},
         {"name": "New ERP"},
     )
+
+
+def test_the_admin_names_the_key_that_did_it(client, boss):
+    issued = issue(boss)
+    audit.record(boss, "tested", actor_id=issued.key.pk)
+    client.force_login(boss)
+
+    page = client.get("/admin/core/auditentry/?q=tested")
+
+    assert ">ERP<" in page.text
 
 
 def test_an_unknown_key_is_not_found(boss_api, customer):

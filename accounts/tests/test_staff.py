@@ -153,6 +153,15 @@ def test_a_closed_account_is_out_at_once_and_comes_back(api, api_as, boss):
     assert [e.kind for e in kinds] == ["session_ended", "deactivated", "reactivated"]
 
 
+def test_who_was_erased_is_nobody_any_more(api):
+    gone = make_user(is_active=False, erased_at=timezone.now())
+
+    assert code(api.get(f"{USERS}/{gone.pk}")) == (404, "user_not_found")
+    answer = api.post(f"{USERS}/{gone.pk}/reactivate")
+    assert code(answer) == (404, "user_not_found")
+    assert api.get(USERS, {"is_active": "false"}).json()["results"] == []
+
+
 def test_roles_are_given_and_taken(api):
     user = make_user()
 

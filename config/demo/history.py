@@ -120,7 +120,7 @@ def _add_order(
         shipping_amount=rates[currency],
         subtotal_amount=0,
         total_amount=0,
-        shipping_address=(address := _address(buyer, number)),
+        shipping_address=(address := demo_address(buyer, number)),
         billing_address=address,
         shipping_option_code=option.code,
         shipping_option_name=option.name,
@@ -144,7 +144,7 @@ def _add_order(
         _complete(history, order)
 
 
-def _address(buyer: User, number: int) -> dict[str, str]:
+def demo_address(buyer: User, number: int) -> dict[str, str]:
     city, postal_code, country = CITIES[number % len(CITIES)]
     return {
         "full_name": buyer.name,

@@ -9,10 +9,10 @@ from django.db import connection, transaction
 
 from accounts.constants import API_KEY_LONGEST_LIFETIME
 from accounts.models import User
-from accounts.services import create_api_key
+from accounts.services import add_address, create_api_key
 from config.demo import ACCOUNTS, KEY_NAME, KEY_SCOPES, PASSWORD, api_key
 from config.demo.goods import seed_goods, sell_out
-from config.demo.history import seed_orders
+from config.demo.history import demo_address, seed_orders
 from orders.models import ShippingOption, ShippingRate
 
 SEED = 20260
@@ -53,6 +53,7 @@ def open_demo_shop(*, now: datetime) -> Summary:
     people = _customers(now)
     _shipping()
     variants = seed_goods(random=random, now=now - timedelta(days=90))
+    _addresses(people, now)
     orders = seed_orders(people=people, random=random, now=now)
     sell_out(variants, random=random, now=now)
     _continue_order_numbers(orders)
@@ -104,6 +105,19 @@ def _customers(now: datetime) -> list[User]:
     customer = Group.objects.get(name="customer")
     customer.user_set.add(*people)
     return people
+
+
+def _addresses(people: list[User], now: datetime) -> None:
+    shopper = User.objects.get(email="customer@example.com")
+    for number, person in enumerate([*people, shopper]):
+        # Every third has a second one, for parcels.
+        for place in range(2 if number % 3 == 0 else 1):
+            add_address(
+                user_id=person.pk,
+                fields=demo_address(person, number + place),
+                device=None,
+                now=now - timedelta(days=79),
+            )
 
 
 def _shipping() -> None:

@@ -136,6 +136,8 @@ OPENAPI_TAGS = _openapi.OPENAPI_TAGS
 OPENAPI_EXAMPLES = _openapi.OPENAPI_EXAMPLES
 
 AUTH_USER_MODEL = "accounts.User"
+# Who acts, in the pages of the administration: the model's column that says the name.
+ACTOR_NAMES = {"accounts.User": "email", "accounts.ApiKey": "name"}
 AUTHENTICATION_BACKENDS = ["accounts.auth.RoleBackend"]
 # What a request needs to know of its caller is at most this old, on every node.
 SESSION_CACHE_SECONDS = 5.0

@@ -8,6 +8,7 @@ from django.urls import resolve
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from accounts.models import Address
 from catalog.models import Category, Price, Product, ProductCard, Variant
 from config.demo.pictures import SHAPES, product_svg
 from config.demo.shop import open_demo_shop
@@ -33,6 +34,8 @@ def test_seed_opens_a_shop_that_looks_like_one_and_adds_up(db):
     assert ProductCard.objects.filter(is_default=True).count() == 120
     assert Order.objects.count() == summary.orders > 100
     assert not Order.objects.filter(placed_at__gt=NOW).exists()
+    assert Address.objects.filter(is_default_shipping=True).count() == 13
+    assert Address.objects.count() == 18
     call_command("verify_ledger")
     url = Product.objects.get(slug="stoneware-mug").images.get(position=0).url
     with default_storage.open(url.removeprefix("/media/")) as picture:
