@@ -148,20 +148,18 @@ class ActorMixin(AnyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)
-        names = [
-            Subquery(
-                apps.get_model(label)
-                ._default_manager.filter(pk=OuterRef("actor_id"))  # noqa: SLF001 -- Django documents it
-                .values(column)[:1]
-            )
-            for label, column in settings.ACTOR_NAMES.items()
-        ]
+        names = [_actor_name(*entry) for entry in settings.ACTOR_NAMES.items()]
         named: QuerySet[Any] = rows.annotate(actor_name=Coalesce(*names))
         return named
 
     @display(description="By", empty_value="The shop itself")
     def actor(self, row: Any) -> str | None:
         return row.actor_name or (str(row.actor_id) if row.actor_id else None)
+
+
+def _actor_name(label: str, column: str) -> Subquery:
+    actors = apps.get_model(label)._default_manager.filter(pk=OuterRef("actor_id"))  # noqa: SLF001 -- Django documents it
+    return Subquery(actors.values(column)[:1])
 
 
 class TabularInline(LookOfTabularInline):

@@ -8,7 +8,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.constants import is_grantable
-from accounts.models import Passkey, Session, User
+from accounts.models import Export, Identity, Passkey, Session, User
 from accounts.selectors import permission_names
 from accounts.services import add_address, change_preferences, create_api_key
 from accounts.tests.factories import make_tokens, make_user
@@ -198,10 +198,21 @@ def _things_of(owner: User, client: APIClient, variant_path: str) -> dict[str, s
         public_key=b"1",
         created_at=timezone.now() - timedelta(days=1),
     )
+    identity = Identity.objects.create(
+        user=owner,
+        provider="google",
+        issuer="https://accounts.google.com",
+        subject="1",
+        created_at=timezone.now(),
+    )
+    export = Export.objects.create(user=owner, parts_total=1, created_at=timezone.now())
     session = Session.objects.get(pk=make_tokens(owner).session_id)
     places = {
         "/carts/{cart_id}": f"/carts/{cart['id']}",
         "/carts/{cart_id}/items/{item_id}": f"/carts/{cart['id']}/items/{cart['items'][0]['id']}",
+        "/auth/oauth/{provider}": "/auth/oauth/google",
+        "/me/exports/{id}": f"/me/exports/{export.pk}",
+        "/me/identities/{id}": f"/me/identities/{identity.pk}",
         "/me/addresses/{id}": f"/me/addresses/{address.pk}",
         "/orders/{number}": f"/orders/{order.number}",
         "/auth/passkeys/{id}": f"/auth/passkeys/{passkey.pk}",
