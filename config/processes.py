@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from config.embedded.command_line import BASE_DIR, var_dir
+from config.embedded.places import places
 from config.embedded.processes import tether
 from config.env import env_int, env_str
 from config.sizes import web_sizes
@@ -61,6 +62,10 @@ def beat() -> list[str]:
     ]
 
 
+def simulator_socket(var: Path) -> Path:
+    return places(var).sockets / "simulator.sock"
+
+
 def simulator(port: int) -> list[str]:
     ledger = var_dir() / "payment-simulator.jsonl"
     return [
@@ -69,6 +74,8 @@ def simulator(port: int) -> list[str]:
         SIMULATOR,
         "--port",
         str(port),
+        "--socket",
+        str(simulator_socket(var_dir())),
         "--ledger",
         str(ledger),
     ]

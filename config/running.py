@@ -194,7 +194,8 @@ def _environment(addresses: Addresses, *, with_simulator: bool) -> dict[str, str
         environment["FORCE_COLOR"] = "1"
     if with_simulator:
         environment.setdefault(
-            "PAYMENT_SIMULATOR_URL", f"http://127.0.0.1:{addresses.simulator_port}"
+            "PAYMENT_SIMULATOR_URL",
+            f"unix://{processes.simulator_socket(command_line.var_dir())}",
         )
     return environment
 

@@ -15,6 +15,7 @@ WITHOUT_SERVERS = {
     "-h",
     "--help",
     "--version",
+    "chaos",
     "check",
     "collectstatic",
     "compilemessages",

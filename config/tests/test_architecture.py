@@ -43,6 +43,7 @@ NETWORK = {
 }
 CALLS = {"create_connection", "open_connection", "open_unix_connection", "urlopen"}
 OUTGOING = {
+    "config/chaos.py": "reaches the shop's own servers to spoil them",
     "config/doctor.py": "looks whether the shop's own ports answer",
     "config/embedded/servers.py": "looks for free ports",
     "config/embedded/valkey.py": "asks the shop's own Valkey whether it is up",

@@ -19,6 +19,7 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import sys
 import time
 import uuid
@@ -307,14 +308,28 @@ def _encode(status: int, body: Any, *, keep: bool) -> bytes:
     return head.encode() + payload
 
 
-async def serve(host: str, port: int, ledger: Path) -> None:
+async def serve(host: str, port: int, ledger: Path, path: Path | None = None) -> None:
+    """Serve on a port, and on a unix socket too where one is given.
+
+    SIGHUP makes it hang up on everybody, for drills.
+    """
     books = Books(ledger)
+    writers: set[asyncio.StreamWriter] = set()
 
     async def connected(
         reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
+        writers.add(writer)
         await serve_connection(books, reader, writer)
+        writers.discard(writer)
 
+    def hang_up() -> None:
+        for writer in tuple(writers):
+            writer.close()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hang_up)
+    if path is not None:
+        await asyncio.start_unix_server(connected, path, backlog=512)
     server = await asyncio.start_server(connected, host, port, backlog=512)
     bound = server.sockets[0].getsockname()[1]
     sys.stdout.write(f"Payment simulator on http://{host}:{bound}\n")
@@ -329,10 +344,16 @@ def main() -> None:
     parser.add_argument(
         "--port", type=int, default=8100, help="0 takes a free one and prints it"
     )
+    parser.add_argument("--socket", type=Path, help="a unix socket to listen on too")
     parser.add_argument("--ledger", type=Path, required=True)
     arguments = parser.parse_args()
+    if arguments.socket is not None:
+        arguments.socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        arguments.socket.unlink(missing_ok=True)
     try:
-        asyncio.run(serve(arguments.host, arguments.port, arguments.ledger))
+        asyncio.run(
+            serve(arguments.host, arguments.port, arguments.ledger, arguments.socket)
+        )
     except KeyboardInterrupt:
         return
     except OSError as error:
