@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from django.apps import apps
 from django.conf import settings
 from django.db import connection
 
@@ -26,11 +27,12 @@ class Keeper:
         self._chores.append(chore)
 
     def wake(self) -> bool:
-        """See to it that the thread runs; False where settings want none."""
+        """See to it that the thread runs; False where there is to be none (yet)."""
         thread = self._thread
         if thread is not None and thread.is_alive():
             return True
-        if not settings.PROTECTION_REFRESH_SECONDS:
+        # Its chores read tables; a process that still loads its apps has none.
+        if not (apps.ready and settings.PROTECTION_REFRESH_SECONDS):
             return False
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
