@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import connection
 
 Chore = Callable[[], None]
+_SETTING_UP_SECONDS = 0.05
 _logger = logging.getLogger(__name__)
 
 
@@ -51,6 +52,8 @@ class Keeper:
                 _logger.exception("A chore of the keeper failed.")
 
     def _keep(self) -> None:
+        while not apps.ready:
+            time.sleep(_SETTING_UP_SECONDS)
         while True:
             try:
                 self.make_round()
