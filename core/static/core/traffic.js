@@ -126,7 +126,7 @@
 
     const refused = rows((counts) => ({
       "over quota": sum(grouped(counts.requests, ([, outcome]) => (outcome === "refused" ? outcome : null))),
-      shed: sum(counts.shed),
+      shed: sum(grouped(counts.shed, ([, reason, enforced]) => (enforced === "true" ? reason : null))),
       "by a breaker": sum(grouped(counts.breaker_calls, ([, outcome]) => (outcome === "refused" ? outcome : null))),
     }));
     const colors = { "over quota": "#f97316", shed: "#dc2626", "by a breaker": "#8b5cf6" };
@@ -139,7 +139,7 @@
 
   function drawLoad(gauges) {
     const value = (name) => sum(gauges[name]);
-    loads.push({ limit: value("shedding_limit"), running: value("shedding_inflight"), waiting: value("shedding_queued") });
+    loads.push({ limit: value("load_shedding_limit"), running: value("load_shedding_inflight"), waiting: value("load_shedding_queue_depth") });
     if (loads.length > 200) loads.shift();
     const colors = { limit: ["#94a3b8", "4 4"], running: ["#0d9488"], waiting: ["#f59e0b"] };
     const series = Object.entries(colors).map(([name, [color, dash]]) => ({ name, color, dash, values: loads.map((load) => load[name]) }));
