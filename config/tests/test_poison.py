@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from accounts.auth import make_export_token, make_undo_token
 from accounts.models import Export, User
+from accounts.tests import factors
 from accounts.tests.factories import (
     PASSWORD,
     make_export,
@@ -27,6 +28,7 @@ from accounts.tests.factories import (
     make_tokens,
     make_user,
 )
+from accounts.tests.issuers import CALLBACK, described, fake_issuer
 from catalog.models import ImportJob
 from catalog.tests.factories import (
     make_attribute,
@@ -37,6 +39,7 @@ from catalog.tests.factories import (
     make_vendor,
 )
 from catalog.tests.importing import as_csv, mug
+from config.tests.account_bodies import ACCOUNT_BODIES
 from config.tests.schema import PROBLEM, document, operations
 from core.errors import problem_types
 from core.examples import example_of
@@ -179,22 +182,30 @@ def credentials(path):
 class Shop:
     """One real row for whatever an address or a body names, made when it is asked for."""
 
-    def __init__(self, client, api):
+    def __init__(self, client, api, issuer):
         self.client = client
         self.api = api
+        self.issuer = issuer
 
     def place(self, path):
         """Return the values of a path's parameters."""
         kind = path.removeprefix("/api/v1/").split("/")[0]
         return getattr(self, f"_{kind}")(path) if "{" in path else {}
 
+    def me(self):
+        return User.objects.get(pk=self.client.get("/api/v1/auth/me").json()["id"])
+
     def _auth(self, path):
-        me = self.client.get("/api/v1/auth/me").json()
-        return {"id": make_tokens(User.objects.get(pk=me["id"])).session_id}
+        if "/oauth/" in path:
+            return {"provider": "fake"}
+        if "/passkeys/" in path:
+            return {"id": factors.make_passkey(self.me())[0].pk}
+        return {"id": make_tokens(self.me()).session_id}
 
     def _me(self, path):
-        me = self.client.get("/api/v1/auth/me").json()
-        return {"id": make_export(User.objects.get(pk=me["id"])).pk}
+        if "/identities/" in path:
+            return {"id": factors.make_identity(self.me()).pk}
+        return {"id": make_export(self.me()).pk}
 
     def _attributes(self, path):
         attribute = make_attribute("fabric", values=["Silk"])
@@ -271,9 +282,10 @@ class Shop:
         """Return a body that is accepted, with real rows where the example names some."""
         body = deepcopy(operation.body_example())
         body |= credentials(operation.path)
-        match str(operation).replace("/api/v1", ""):
-            case "POST /auth/login":
-                return {"email": make_user().email, "password": PASSWORD}
+        name = str(operation).replace("/api/v1", "")
+        if name in ACCOUNT_BODIES:
+            return ACCOUNT_BODIES[name](self)
+        match name:
             case "POST /auth/undo-erasure":
                 leaver = make_user(erase_after=timezone.now() + timedelta(days=1))
                 return {"token": make_undo_token(leaver.pk, leaver.erase_after)}
@@ -296,9 +308,22 @@ class Shop:
         return body
 
 
+@pytest.fixture(scope="module")
+def running_issuer():
+    with fake_issuer() as running:
+        yield running
+
+
 @pytest.fixture
-def shop(api, api_as, staff, monkeypatch, tmp_path):
-    """The rows, and somebody who may do everything."""
+def issuer(running_issuer, settings):
+    settings.OAUTH_PROVIDERS = [described("fake", running_issuer.url)]
+    settings.OAUTH_REDIRECT_URIS = [CALLBACK]
+    return running_issuer
+
+
+@pytest.fixture
+def outside(monkeypatch, tmp_path):
+    """Where files and payments go."""
     for model in (ImportJob, Export):
         field = model._meta.get_field("file")  # noqa: SLF001 -- Django documents _meta
         monkeypatch.setattr(field, "storage", FileSystemStorage(tmp_path))
@@ -306,11 +331,16 @@ def shop(api, api_as, staff, monkeypatch, tmp_path):
         monkeypatch.setattr(
             f"orders.{module}.offered_providers", lambda: {"simulated": Paying()}
         )
+
+
+@pytest.fixture
+def shop(api, api_as, staff, issuer, outside):
+    """The rows, and somebody who may do everything."""
     client = api_as(staff("admin"))
     # The last one may not leave.
     make_user(roles=["admin"])
     client.raise_request_exception = False
-    return Shop(client, api)
+    return Shop(client, api, issuer)
 
 
 @pytest.fixture
