@@ -57,7 +57,7 @@ def test_an_offer_says_everything_an_app_needs(anna, now, settings):
         f"otpauth://totp/Harbour%20%26%20Sons:anna%40example.com?secret={offer.secret}"
         "&issuer=Harbour%20%26%20Sons"
     )
-    assert offer.qr_svg.startswith("<svg")
+    assert offer.qr_svg.startswith('<svg xmlns="http://www.w3.org/2000/svg"')
     # 160 bits, as RFC 4226 asks.
     assert len(offer.secret) == 32
 
