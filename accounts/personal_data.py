@@ -7,6 +7,8 @@ from django.db.models import QuerySet
 
 from accounts import services
 from accounts.models import (
+    AccountRequest,
+    AccountToken,
     ActivityEntry,
     Address,
     Ceremony,
@@ -85,6 +87,13 @@ hold(
     erase=delete,
     withheld=("public_key",),
 )
+hold(
+    "mailed_links",
+    AccountToken,
+    rows=_of(AccountToken),
+    erase=delete,
+    withheld=("token_hash",),
+)
 hold("identities", Identity, rows=_of(Identity), erase=delete)
 hold(
     "sign_in_steps",
@@ -125,6 +134,25 @@ remove_by(
     lambda now, limit: delete_some(
         Export.objects.over(before=kept_until("exports", now=now)), limit
     ),
+)
+remove_by(
+    "mailed_links",
+    lambda now, limit: delete_some(
+        AccountToken.objects.over(before=kept_until("mailed_links", now=now)), limit
+    ),
+)
+remove_by(
+    "account_requests",
+    lambda now, limit: delete_some(
+        AccountRequest.objects.filter(
+            created_at__lt=kept_until("account_requests", now=now)
+        ),
+        limit,
+    ),
+)
+tells_nothing(
+    "accounts.AccountRequest",
+    because="It waits for a worker, encrypted, and goes within seconds.",
 )
 tells_nothing("accounts.SigningKey", because="The shop's own; it is about nobody.")
 tells_nothing(

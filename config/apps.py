@@ -11,7 +11,12 @@ class ConfigConfig(AppConfig):
 
     def ready(self) -> None:
         # Models are there only now.
-        from accounts.selectors import get_contact  # noqa: PLC0415 -- see above
+        from accounts.selectors import (  # noqa: PLC0415 -- see above
+            get_contact,
+            get_email_change,
+            get_session_notice,
+        )
+        from accounts.services import write_link  # noqa: PLC0415 -- see above
         from catalog import imports  # noqa: PLC0415 -- see above
         from config.counted_stock import CountedStock  # noqa: PLC0415 -- see above
         from notifications.services import register_subject  # noqa: PLC0415 -- see above
@@ -21,3 +26,6 @@ class ConfigConfig(AppConfig):
         # Notifications knows orders by their events only; this is how it reads one.
         register_subject("order", get_order_summary)
         register_subject("person", get_contact)
+        register_subject("account_link", write_link)
+        register_subject("session", get_session_notice)
+        register_subject("email_change", get_email_change)

@@ -18,6 +18,8 @@ class Kind:
     channels: tuple[str, ...]
     # Set where all that is to be said is a headline and a sentence or two.
     notice: "Notice | None" = None
+    # It goes to the subject's address, which isn't the person's present one.
+    to_subject: bool = False
 
     @property
     def template(self) -> str:
@@ -31,6 +33,8 @@ class Notice:
     headline: str | Promise
     text: str | Promise
     advice: str | Promise = _ADVICE
+    # What the button says, where the subject has a ``url``.
+    button: str | Promise = ""
 
 
 ORDER_PLACED = Kind(
@@ -38,15 +42,121 @@ ORDER_PLACED = Kind(
 )
 
 
-def _security(slug: str, notice: Notice) -> Kind:
+def _security(
+    slug: str, notice: Notice, *, subject: str = "person", to_subject: bool = False
+) -> Kind:
     """Make a kind that tells the owner of an account what happened to it."""
     return Kind(
         slug=slug,
         category="security",
-        subject="person",
+        subject=subject,
         channels=("email",),
         notice=notice,
+        to_subject=to_subject,
     )
+
+
+_NO_MATTER = gettext_lazy(
+    "If you did not ask for this, there is nothing to do: nothing has changed."
+)
+VERIFY_EMAIL = _security(
+    "verify_email",
+    Notice(
+        headline=gettext_lazy("Confirm your address"),
+        text=gettext_lazy(
+            "One step is left: follow the link within 24 hours, and your account is open."
+        ),
+        advice=gettext_lazy(
+            "If you did not register here, there is nothing to do. If you registered more than once, choose a new password afterwards."
+        ),
+        button=gettext_lazy("Confirm address"),
+    ),
+    subject="account_link",
+)
+RESET_PASSWORD = _security(
+    "reset_password",
+    Notice(
+        headline=gettext_lazy("Choose a new password"),
+        text=gettext_lazy(
+            "Follow the link within an hour. All sessions end when the new password is set."
+        ),
+        advice=_NO_MATTER,
+        button=gettext_lazy("Choose password"),
+    ),
+    subject="account_link",
+)
+CHANGE_EMAIL = _security(
+    "change_email",
+    Notice(
+        headline=gettext_lazy("Confirm your new address"),
+        text=gettext_lazy(
+            "Follow the link within 24 hours, and your account moves to this address."
+        ),
+        advice=_NO_MATTER,
+        button=gettext_lazy("Confirm address"),
+    ),
+    subject="account_link",
+    to_subject=True,
+)
+EMAIL_CHANGED = _security(
+    "email_changed",
+    Notice(
+        headline=gettext_lazy("Your address was changed"),
+        text=gettext_lazy(
+            "Your account now has another address. This is the last message to this one."
+        ),
+        advice=gettext_lazy(
+            "If that was not you, write to us at once: somebody else has your account."
+        ),
+    ),
+    subject="email_change",
+    to_subject=True,
+)
+ACCOUNT_EXISTS = _security(
+    "account_exists",
+    Notice(
+        headline=gettext_lazy("You have an account already"),
+        text=gettext_lazy(
+            "Somebody, perhaps you, gave this address for an account. You have one here: sign in, or choose a new password if you forgot yours."
+        ),
+        advice=_NO_MATTER,
+    ),
+)
+PASSWORD_CHANGED = _security(
+    "password_changed",
+    Notice(
+        headline=gettext_lazy("Your password was changed"),
+        text=gettext_lazy(
+            "Your account has a new password. All other sessions have ended."
+        ),
+        advice=gettext_lazy(
+            "If that was not you, choose a new password at once by the link for forgotten ones."
+        ),
+    ),
+)
+NEW_DEVICE = _security(
+    "new_device",
+    Notice(
+        headline=gettext_lazy("A new device signed in"),
+        text=gettext_lazy(
+            "Somebody signed in to your account from a device that we had not seen before."
+        ),
+    ),
+    subject="session",
+)
+REFRESH_REUSED = _security(
+    "refresh_reused",
+    Notice(
+        headline=gettext_lazy("We ended a session of yours"),
+        text=gettext_lazy(
+            "A token of this session was used twice, which happens when it was stolen. The session has ended for everybody."
+        ),
+        advice=gettext_lazy(
+            "Sign in again, look at the list of your sessions, and set a new password if something there is not yours."
+        ),
+    ),
+    subject="session",
+)
 
 
 FACTOR_ADDED = _security(
@@ -118,6 +228,14 @@ KINDS = {
     kind.slug: kind
     for kind in (
         ORDER_PLACED,
+        VERIFY_EMAIL,
+        RESET_PASSWORD,
+        CHANGE_EMAIL,
+        EMAIL_CHANGED,
+        ACCOUNT_EXISTS,
+        PASSWORD_CHANGED,
+        NEW_DEVICE,
+        REFRESH_REUSED,
         FACTOR_ADDED,
         FACTOR_REMOVED,
         RECOVERY_CODE_USED,

@@ -3,25 +3,39 @@ from uuid import UUID
 from django.utils import timezone
 
 from accounts.events import (
+    AccountExists,
+    AccountLinkRequested,
+    EmailChanged,
     FactorAdded,
     FactorRemoved,
     IdentityLinked,
     IdentityUnlinked,
+    NewDeviceLogin,
     PasskeyCounterRegressed,
+    PasswordChanged,
     RecoveryCodeUsed,
+    RefreshReuseDetected,
     SignInsGuessed,
 )
 from core.events import Delivered, subscribe
 from notifications import services
 from notifications.constants import (
+    ACCOUNT_EXISTS,
+    CHANGE_EMAIL,
+    EMAIL_CHANGED,
     FACTOR_ADDED,
     FACTOR_REMOVED,
     IDENTITY_LINKED,
     IDENTITY_UNLINKED,
+    NEW_DEVICE,
     ORDER_PLACED,
     PASSKEY_COPIED,
+    PASSWORD_CHANGED,
     RECOVERY_CODE_USED,
+    REFRESH_REUSED,
+    RESET_PASSWORD,
     SIGN_INS_GUESSED,
+    VERIFY_EMAIL,
     Kind,
 )
 from notifications.events import DeliveryQueued
@@ -37,6 +51,39 @@ def notify_of_order(delivered: Delivered) -> None:
         subject_id=UUID(delivered.payload["order_id"]),
         recipient_id=UUID(user_id) if user_id else None,
     )
+
+
+_LINKS = {kind.slug: kind for kind in (VERIFY_EMAIL, RESET_PASSWORD, CHANGE_EMAIL)}
+
+
+@subscribe(AccountLinkRequested)
+def notify_of_link(delivered: Delivered) -> None:
+    _tell_owner(delivered, _LINKS[delivered.payload["purpose"]], subject="token_id")
+
+
+@subscribe(EmailChanged)
+def notify_of_changed_address(delivered: Delivered) -> None:
+    _tell_owner(delivered, EMAIL_CHANGED, subject="token_id")
+
+
+@subscribe(AccountExists)
+def notify_of_existing_account(delivered: Delivered) -> None:
+    _tell_owner(delivered, ACCOUNT_EXISTS)
+
+
+@subscribe(PasswordChanged)
+def notify_of_changed_password(delivered: Delivered) -> None:
+    _tell_owner(delivered, PASSWORD_CHANGED)
+
+
+@subscribe(NewDeviceLogin)
+def notify_of_new_device(delivered: Delivered) -> None:
+    _tell_owner(delivered, NEW_DEVICE, subject="session_id")
+
+
+@subscribe(RefreshReuseDetected)
+def notify_of_reused_token(delivered: Delivered) -> None:
+    _tell_owner(delivered, REFRESH_REUSED, subject="session_id")
 
 
 @subscribe(FactorAdded)
@@ -74,13 +121,12 @@ def notify_of_guessed_sign_ins(delivered: Delivered) -> None:
     _tell_owner(delivered, SIGN_INS_GUESSED)
 
 
-def _tell_owner(delivered: Delivered, kind: Kind) -> None:
-    user_id = UUID(delivered.payload["user_id"])
+def _tell_owner(delivered: Delivered, kind: Kind, *, subject: str = "user_id") -> None:
     services.notify(
         event_id=delivered.event_id,
         kind=kind,
-        subject_id=user_id,
-        recipient_id=user_id,
+        subject_id=UUID(delivered.payload[subject]),
+        recipient_id=UUID(delivered.payload["user_id"]),
     )
 
 

@@ -11,6 +11,9 @@ class AccountTokenQuerySet(models.QuerySet["AccountToken"]):
     def usable(self, *, now: datetime) -> Self:
         return self.filter(used_at=None, expires_at__gt=now)
 
+    def over(self, *, before: datetime) -> Self:
+        return self.filter(expires_at__lt=before)
+
 
 class AccountToken(models.Model):
     """The right to do one thing once, for who reads the mail at ``email``.

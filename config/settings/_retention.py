@@ -12,6 +12,9 @@ RETENTION = {
     "sessions": timedelta(days=90),
     # Half-done sign-ins: second factors, passkeys, step-ups.
     "sign_in_steps": timedelta(hours=1),
+    # After a link's end, and what no worker could answer.
+    "mailed_links": timedelta(days=30),
+    "account_requests": timedelta(days=1),
     # Sessions of the administration that have expired.
     "admin_sessions": timedelta(0),
     # Every person's log of what happened to the account.

@@ -10,7 +10,14 @@ from django.core.files.storage import FileSystemStorage
 from django.utils import timezone
 
 from accounts.constants import ActivityKind
-from accounts.models import ActivityEntry, Ceremony, Export, Session
+from accounts.models import (
+    AccountRequest,
+    AccountToken,
+    ActivityEntry,
+    Ceremony,
+    Export,
+    Session,
+)
 from accounts.services import record_activity
 from accounts.tests.factories import make_tokens, make_user
 from catalog.models import ImportIssue, ImportJob
@@ -81,11 +88,24 @@ def make_ceremony(at):
     Ceremony.objects.create(kind="mfa", binding=b"", expires_at=at)
 
 
+def make_link(at):
+    return AccountToken.objects.create(
+        user=make_user(), purpose="reset_password", created_at=at, expires_at=at
+    )
+
+
 MAKERS = {
     "answers": (IdempotencyRecord.objects.all(), make_answer),
     "carts": (Cart.objects.all(), lambda at: Cart.objects.create(updated_at=at)),
     "sessions": (Session.objects.all(), make_session),
     "sign_in_steps": (Ceremony.objects.all(), make_ceremony),
+    "mailed_links": (AccountToken.objects.all(), make_link),
+    "account_requests": (
+        AccountRequest.objects.all(),
+        lambda at: AccountRequest.objects.create(
+            kind="reset", payload="{}", created_at=at
+        ),
+    ),
     "admin_sessions": (
         AdminSession.objects.all(),
         lambda at: AdminSession.objects.create(

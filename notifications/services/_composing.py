@@ -9,26 +9,33 @@ from accounts.selectors import Contact
 from notifications.constants import Kind
 from notifications.services._subjects import Subject
 
-TEMPLATE_LANGUAGE = "en"
+# What there is a catalogue for. Anybody else reads the first.
+LANGUAGES = ("en", "de")
 
 
 def compose_mail(
     *, kind: Kind, contact: Contact, subject: Subject, message_id: str
 ) -> EmailMultiAlternatives:
     """Render a kind's three templates into one message."""
+    language = _language_of(contact.locale)
     context = {
         "shop_name": settings.SHOP_NAME,
         "shop_url": settings.SHOP_URL,
         "contact": contact,
-        "language": TEMPLATE_LANGUAGE,
+        "language": language,
         # Amounts are written as the reader does, in whatever language the text is.
         "locale": contact.locale,
         kind.subject: subject,
         "notice": kind.notice,
+        "subject": subject,
     }
-    # Where there is no catalogue for it, the text is as it was written.
-    with translation.override(contact.locale):
+    with translation.override(language):
         return _rendered(kind, contact, context, message_id)
+
+
+def _language_of(locale: str) -> str:
+    language = locale.replace("_", "-").partition("-")[0].lower()
+    return language if language in LANGUAGES else LANGUAGES[0]
 
 
 def _rendered(

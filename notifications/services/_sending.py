@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -30,6 +31,8 @@ def send_delivery(*, delivery_id: UUID, now: datetime) -> None:
     kind = KINDS[delivery.notification.kind]
     subject = load_subject(kind.subject, delivery.notification.subject_id)
     contact = _contact(delivery, subject)
+    if contact is not None and subject is not None and kind.to_subject:
+        contact = replace(contact, email=subject.email)
     if subject is None or contact is None:
         _give_up(delivery, "Nobody to write to: the subject or its address is gone.")
         return

@@ -1,6 +1,6 @@
 from datetime import datetime
 
-from babel.dates import format_date
+from babel.dates import format_date, format_datetime
 from django import template
 
 from core import money as core_money
@@ -22,3 +22,9 @@ def country(code: str, locale: str) -> str:
 @register.filter
 def day(moment: datetime, locale: str) -> str:
     return format_date(moment, format="long", locale=known_locale(locale))
+
+
+@register.filter
+def moment(instant: datetime, locale: str) -> str:
+    """Write an instant in UTC, said so, as the reader's own zone may be anywhere."""
+    return format_datetime(instant, format="long", locale=known_locale(locale))

@@ -47,16 +47,18 @@ def test_both_bodies_tell_the_same():
         assert "Tax" not in body
 
 
-def test_amounts_are_written_as_the_reader_does():
+def test_the_mail_is_in_the_readers_language():
     totals = SampleTotals(total=Money(2000, "JPY"), tax=Money(1234567, "KWD"))
 
-    body = compose(SampleOrder(totals=totals), locale="de").body
+    mail = compose(SampleOrder(totals=totals), locale="de")
 
-    assert "Total: 2.000\u00a0¥" in body
-    assert "Tax: 1.234,567\u00a0KWD" in body
-    # The words around them are English, and so are these.
-    assert "November 21, 2026" in body
-    assert "United Kingdom" in body
+    for body in (mail.body, html_of(mail)):
+        told = [
+            *("Vielen Dank", "Summe", "2.000\u00a0¥", "Steuer", "1.234,567\u00a0KWD"),
+            *("21. November 2026", "Vereinigtes Königreich"),
+        ]
+        assert [text for text in told if text not in body] == []
+    assert mail.subject == "Ihre Bestellung SW-100001 bei Shopwright"
 
 
 @pytest.mark.parametrize("locale", ["", "xx", "no-such-language-at-all", "../../etc"])
