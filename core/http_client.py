@@ -26,7 +26,7 @@ from core.guarded_network import (
     Target,
     resolve,
 )
-from core.protection import deadlines
+from core.protection import deadlines, shedding
 from core.protection.breaker import (
     CircuitOpenError,
     get_breaker,
@@ -218,7 +218,7 @@ class Client:
             may_repeat=idempotency_key is not None or method in IDEMPOTENT,
             ends_at=deadlines.current_deadline(),
         )
-        with deadlines.deadline(self._total_seconds):
+        with deadlines.deadline(self._total_seconds), shedding.stepping_aside():
             return self._with_retries(call)
 
     def close(self) -> None:
