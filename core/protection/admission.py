@@ -19,6 +19,8 @@ from core.protection.concurrency import Limiter
 MAX_WAIT_SECONDS = 0.5
 CODEL_TARGET_SECONDS = 0.05
 CODEL_INTERVAL_SECONDS = 0.5
+# Arrivals look how full the house is, at most so often; a tick takes the mean.
+LOOK_SECONDS = 0.002
 TICK_SECONDS = 0.05
 # Waits are counted up to these bounds, in seconds.
 WAIT_BOUNDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5)
@@ -143,8 +145,8 @@ class Admission:
         self._places = places
         self._lanes: dict[int, _Lane] = {}
         self._occupancy = 0.0
-        self._arrivals = 0
-        self._next_tick = -math.inf
+        self._looks = 0
+        self._next_look = self._next_tick = -math.inf
 
     @property
     def queue_bound(self) -> int:
@@ -238,11 +240,14 @@ class Admission:
                 self._admit(waiter, now)
 
     def _note_arrival(self, now: float) -> None:
+        if now < self._next_look:
+            return
+        self._next_look = now + LOOK_SECONDS
         self._occupancy += self.load()
-        self._arrivals += 1
+        self._looks += 1
         if now >= self._next_tick:
-            load = max(self._occupancy / self._arrivals, self._outside_load())
-            self._occupancy, self._arrivals = 0.0, 0
+            load = max(self._occupancy / self._looks, self._outside_load())
+            self._occupancy, self._looks = 0.0, 0
             self.threshold.update(load, now)
             self.limiter.tick(now)
             self._next_tick = now + TICK_SECONDS

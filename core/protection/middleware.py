@@ -99,12 +99,14 @@ class LoadSheddingMiddleware:
         )
         if not waiter.is_admitted:
             return ProblemResponse(shedding.refusal(waiter), request)
+        token = shedding.inside.set(waiter)
         try:
-            with shedding.being_inside(waiter):
-                response = self.get_response(request)
+            response = self.get_response(request)
         except BaseException:
             shedding.abandon(waiter)
             raise
+        finally:
+            shedding.inside.reset(token)
         shedding.leave(waiter, request, response)
         return response
 

@@ -33,7 +33,8 @@ STAFF_ROLE = "staff"
 COHORT_SECONDS = 3600
 LEAST_RETRY_SECONDS, MOST_RETRY_SECONDS, RETRY_JITTER_SECONDS = 2.0, 10.0, 3.0
 
-_inside: ContextVar[Waiter | None] = ContextVar("inside", default=None)
+# Whose request it is; the middleware sets it.
+inside: ContextVar[Waiter | None] = ContextVar("inside", default=None)
 
 
 @cache
@@ -86,21 +87,12 @@ def abandon(waiter: Waiter) -> None:
 
 
 @contextmanager
-def being_inside(waiter: Waiter) -> Iterator[None]:
-    token = _inside.set(waiter)
-    try:
-        yield
-    finally:
-        _inside.reset(token)
-
-
-@contextmanager
 def stepping_aside() -> Iterator[None]:
     """Give the request's place to the next while the block waits for another's server.
 
     Outside a request, and where many have stepped aside already, it changes nothing.
     """
-    waiter = _inside.get()
+    waiter = inside.get()
     if waiter is None:
         yield
         return
