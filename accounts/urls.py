@@ -170,6 +170,11 @@ urlpatterns = [
         name="user",
     ),
     path(
+        "users/<uuid:pk>/password-reset",
+        views.UserViewSet.as_view({"post": "reset_password"}),
+        name="user-password-reset",
+    ),
+    path(
         "users/<uuid:pk>/deactivate",
         views.UserViewSet.as_view({"post": "deactivate"}),
         name="user-deactivate",

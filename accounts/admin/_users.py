@@ -48,7 +48,7 @@ class UserAdmin(ModelAdmin):
         ("Moments", {"fields": ("created_at", "email_verified_at", "last_login")}),
     )
     add_fieldsets = ((None, {"fields": ("email", "name", "groups")}),)
-    actions = ("deactivate", "reactivate")
+    actions = ("reset_password", "deactivate", "reactivate")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).prefetch_related("groups")
@@ -113,6 +113,15 @@ class UserAdmin(ModelAdmin):
             actor=_actor(request),
             now=timezone.now(),
         )
+
+    @admin.action(description="Mail a link to a new password", permissions=["view"])
+    def reset_password(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
+        def offer(user: User) -> None:
+            services.offer_password_reset(
+                user_id=user.pk, actor=_actor(request), now=timezone.now()
+            )
+
+        self.call_service(request, chosen, offer, done="Mailed")
 
     @admin.action(description="Close accounts", permissions=["change"])
     def deactivate(self, request: HttpRequest, chosen: QuerySet[User]) -> None:

@@ -5,6 +5,7 @@ from accounts.services._activity import (
 )
 from accounts.services._addresses import add_address, change_address, remove_address
 from accounts.services._admin_sign_in import begin_admin_sign_in, complete_admin_sign_in
+from accounts.services._admins import require_an_admin
 from accounts.services._answering import answer_request
 from accounts.services._asking import (
     request_registration,
@@ -80,9 +81,9 @@ from accounts.services._signing_out import sign_device_out, sign_out, sign_out_e
 from accounts.services._staff import (
     change_roles,
     deactivate_user,
+    offer_password_reset,
     outranks,
     reactivate_user,
-    require_an_admin,
 )
 from accounts.services._step_up import prove_again
 from accounts.services._tickets import MfaRequired
@@ -134,6 +135,7 @@ __all__ = [
     "forget_ceremonies",
     "link_identity",
     "link_offered_identity",
+    "offer_password_reset",
     "outranks",
     "passkey_registration_options",
     "passkey_sign_in_options",

@@ -16,8 +16,8 @@ from accounts.exceptions import InvalidUndoTokenError
 from accounts.models import User
 from accounts.selectors import person_of_user
 from accounts.services._activity import record_activity
+from accounts.services._admins import is_admin, require_an_admin
 from accounts.services._sessions import end_sessions
-from accounts.services._staff import is_admin, require_an_admin
 from core import audit, personal_data
 from core.events import publish
 

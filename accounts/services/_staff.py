@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import partial
 from uuid import UUID
 
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Permission
 from django.db import transaction
 from django.db.models import Q
 
@@ -14,7 +14,6 @@ from accounts.constants import ActivityKind, EndReason, Role
 from accounts.exceptions import (
     AlreadyDeactivatedError,
     GrantsTooMuchError,
-    LastAdminError,
     NotDeactivatedError,
     OutrankedError,
     UserNotFoundError,
@@ -22,6 +21,8 @@ from accounts.exceptions import (
 from accounts.models import User
 from accounts.selectors import missing_permissions, permission_names, role_names
 from accounts.services._activity import record_activity
+from accounts.services._admins import is_admin, require_an_admin
+from accounts.services._changing_passwords import start_password_reset
 from accounts.services._people import assign_roles
 from accounts.services._sessions import end_sessions
 from core import audit
@@ -99,32 +100,26 @@ def reactivate_user(*, user_id: UUID, actor: User, now: datetime) -> User:
     return user
 
 
-def require_an_admin() -> None:
-    """Make sure that an active admin is left by what the transaction has done so far.
+@transaction.atomic
+def offer_password_reset(*, user_id: UUID, actor: User, now: datetime) -> None:
+    """Mail a person a link to a new password, which nobody else sees.
 
-    Whoever takes an admin away asks this afterwards. One asks at a time, until his
-    transaction ends, so that two who take each other away can't both be satisfied.
-
-    :raises LastAdminError:
+    :raises UserNotFoundError:
+    :raises OutrankedError: when the person may do what ``actor`` may not.
+    :raises AlreadyDeactivatedError: a closed account needs no password.
     """
-    lock_admins()
-    # Who is about to be erased is on his way out.
-    admins = User.objects.active().filter(_IS_ADMIN, erase_after=None)
-    if not admins.exists():
-        raise LastAdminError
-
-
-def is_admin(user: User) -> bool:
-    return User.objects.filter(_IS_ADMIN, pk=user.pk).exists()
-
-
-_IS_ADMIN = Q(is_superuser=True) | Q(
-    pk__in=User.groups.through.objects.filter(group__name=Role.ADMIN).values("user_id")
-)
-
-
-def lock_admins() -> None:
-    Group.objects.select_for_update(no_key=True).filter(name=Role.ADMIN).first()
+    user = _managed(user_id, actor)
+    if not user.is_active:
+        raise AlreadyDeactivatedError
+    start_password_reset(user_id=user_id, now=now)
+    audit.record(user, "password_reset_offered", actor_id=actor.pk)
+    record_activity(
+        user_id=user_id,
+        kind=ActivityKind.PASSWORD_RESET_REQUESTED,
+        device=None,
+        now=now,
+        details={"by": "staff"},
+    )
 
 
 def _managed(user_id: UUID, actor: User) -> User:

@@ -9,12 +9,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from accounts.events import AccountLinkRequested
 from accounts.exceptions import LastAdminError
-from accounts.models import ActivityEntry, Session, User
+from accounts.models import AccountToken, ActivityEntry, Session, User
 from accounts.selectors import permission_names
-from accounts.services import _staff, change_roles, deactivate_user
+from accounts.services import _admins, change_roles, deactivate_user
 from accounts.tests.factories import make_user
-from core.models import AuditEntry
+from core.models import AuditEntry, OutboxEvent
 from core.tests.racing import race
 
 USERS = "/api/v1/users"
@@ -151,6 +152,34 @@ def test_a_closed_account_is_out_at_once_and_comes_back(api, api_as, boss):
     ]
     kinds = ActivityEntry.objects.of(user.pk).order_by("at", "id")
     assert [e.kind for e in kinds] == ["session_ended", "deactivated", "reactivated"]
+
+
+@pytest.mark.django_db
+def test_staff_start_a_reset_and_see_nothing_of_it(api_as):
+    clerk, user = make_user(roles=("support",)), make_user()
+
+    response = api_as(clerk).post(f"{USERS}/{user.pk}/password-reset")
+
+    assert (response.status_code, response.content) == (202, b"")
+    link = AccountToken.objects.get(user=user)
+    assert link.purpose == AccountToken.Purpose.RESET_PASSWORD
+    # The mail asks for the link by this id; the clerk's answer has neither.
+    event = OutboxEvent.objects.get(name=AccountLinkRequested.name)
+    assert event.payload["token_id"] == str(link.pk)
+    entry = AuditEntry.objects.get(action="password_reset_offered")
+    assert entry.actor_id == clerk.pk
+
+
+def test_a_reset_is_offered_neither_above_nor_to_the_closed(api_as, boss):
+    clerk = api_as(make_user(roles=("support",)))
+    closed = make_user(is_active=False)
+
+    answers = [clerk.post(f"{USERS}/{u.pk}/password-reset") for u in (boss, closed)]
+
+    assert [code(a) for a in answers] == [
+        (403, "outranked"),
+        (409, "already_deactivated"),
+    ]
 
 
 def test_who_was_erased_is_nobody_any_more(api):
@@ -328,7 +357,7 @@ def test_of_two_admins_who_demote_each_other_at_once_one_stays():
 def test_without_the_lock_two_admins_remove_each_other(monkeypatch):
     """The control: both have written, and neither sees what the other wrote."""
     barrier = Barrier(2)
-    monkeypatch.setattr(_staff, "lock_admins", lambda: barrier.wait(30))
+    monkeypatch.setattr(_admins, "lock_admins", lambda: barrier.wait(30))
     first, second = make_user(roles=("admin",)), make_user(roles=("admin",))
 
     demote_each_other(first, second)

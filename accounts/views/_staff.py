@@ -6,6 +6,7 @@ from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
+from rest_framework import status
 from rest_framework.mixins import ListModelMixin
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -50,12 +51,14 @@ class UserViewSet(ListModelMixin, ApiViewSet):
     permissions: Mapping[str, tuple[type[BasePermission], ...]] = {
         "list": (requires("accounts.view_user"),),
         "retrieve": (requires("accounts.view_user"),),
+        "reset_password": (requires_of_person("accounts.view_user"),),
         "deactivate": (requires_of_person("accounts.change_user"),),
         "reactivate": (requires_of_person("accounts.change_user"),),
         "change_roles": (requires_of_person("accounts.change_user"), RecentlyProven),
     }
     problems = {
         "retrieve": (UserNotFoundError,),
+        "reset_password": (*_MANAGING, AlreadyDeactivatedError),
         "deactivate": (*_MANAGING, AlreadyDeactivatedError, LastAdminError),
         "reactivate": (*_MANAGING, NotDeactivatedError),
         "change_roles": (
@@ -81,6 +84,14 @@ class UserViewSet(ListModelMixin, ApiViewSet):
     def retrieve(self, request: Request, pk: UUID) -> Response:  # noqa: ARG002 -- DRF's signature
         """Read about a person."""
         return self._shown(pk)
+
+    @extend_schema(request=None, responses={202: None})
+    def reset_password(self, request: Request, pk: UUID) -> Response:
+        """Mail a person a link to a new password; only its owner sets one."""
+        services.offer_password_reset(
+            user_id=pk, actor=current_user(request), now=timezone.now()
+        )
+        return Response(status=status.HTTP_202_ACCEPTED)
 
     @extend_schema(request=None)
     def deactivate(self, request: Request, pk: UUID) -> Response:

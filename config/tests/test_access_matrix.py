@@ -150,6 +150,7 @@ MATRIX = {
     "GET /api/v1/users": only("support"),
     "GET /api/v1/users/{id}": only("support"),
     "POST /api/v1/users/{id}/deactivate": only(),
+    "POST /api/v1/users/{id}/password-reset": only("support"),
     "POST /api/v1/users/{id}/reactivate": only(),
     "PUT /api/v1/users/{id}/roles": only(),
     "DELETE /api/v1/variants/{id}": only("catalog_manager"),
