@@ -1,22 +1,11 @@
-from orders.selectors._carts import (
-    ADVISORY_PROBLEMS,
-    PricedCart,
-    PricedLine,
-    Problem,
-    QuotedShipping,
-    Totals,
-    carts_of,
-    country_of,
-    demand_of,
+from orders.selectors._baskets import (
+    Basket,
+    find_open_basket,
     find_shipping_rate,
-    get_cart,
-    get_open_cart,
     items_of,
-    price_cart,
-    quoted_options,
-    reachable_cart,
-    shipping_options_for,
+    read_basket,
 )
+from orders.selectors._carts import get_cart, get_open_cart, shipping_options_for
 from orders.selectors._ledger import (
     INVARIANTS,
     Violation,
@@ -39,11 +28,24 @@ from orders.selectors._orders import (
     sold_quantities,
     timeline_of,
 )
+from orders.selectors._pricing import (
+    ADVISORY_PROBLEMS,
+    PricedCart,
+    PricedLine,
+    Problem,
+    QuotedShipping,
+    Totals,
+    country_of,
+    demand_of,
+    price_basket,
+    quoted_options,
+)
 from orders.selectors._sales import DailySales, daily_sales, latest_orders
 
 __all__ = [
     "ADVISORY_PROBLEMS",
     "INVARIANTS",
+    "Basket",
     "DailySales",
     "OrderDetail",
     "OrderSummary",
@@ -57,11 +59,11 @@ __all__ = [
     "Violation",
     "access_token",
     "can_see",
-    "carts_of",
     "country_of",
     "daily_sales",
     "demand_of",
     "detail_of",
+    "find_open_basket",
     "find_order",
     "find_shipping_rate",
     "get_cart",
@@ -73,10 +75,10 @@ __all__ = [
     "ledger_violations",
     "order_totals",
     "orders_visible_to",
-    "price_cart",
+    "price_basket",
     "provider_violations",
     "quoted_options",
-    "reachable_cart",
+    "read_basket",
     "shipping_options_for",
     "sold_quantities",
     "timeline_of",

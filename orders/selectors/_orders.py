@@ -11,7 +11,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from core.money import Money
 from orders.exceptions import OrderNotFoundError
 from orders.models import Order, OrderLine, Payment, TimelineEntry
-from orders.selectors._carts import Totals
+from orders.selectors._pricing import Totals
 
 _TOKEN_PURPOSE = "orders.access"  # noqa: S105 -- a name, no secret
 

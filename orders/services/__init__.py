@@ -1,15 +1,15 @@
 from orders.services._canceling import cancel_order
 from orders.services._carts import (
-    Shopper,
     add_cart_item,
     change_cart,
     change_cart_item,
-    claim_cart,
     open_cart,
     remove_cart_item,
-    reserve_cart,
 )
+from orders.services._changing import Shopper
 from orders.services._checking import check_ledger
+from orders.services._holding import reserve_cart
+from orders.services._merging import claim_cart
 from orders.services._paying import (
     finalize_payment,
     reverse_payment,

@@ -26,7 +26,8 @@ from orders.events import (
 from orders.models import Cart, Order, Payment, PaymentEvent, TimelineEntry
 from orders.payments.provider import Outcome, OutcomeStatus
 from orders.payments.registry import offered_providers
-from orders.services._carts import merge_carts
+from orders.services._changing import is_second_open_cart
+from orders.services._merging import merge_carts
 from orders.services._transitions import move_order, move_payment
 
 logger = structlog.get_logger(__name__)
@@ -85,7 +86,9 @@ def finalize_payment(*, payment_id: UUID, outcome: Outcome, now: datetime) -> Pa
         return _load(payment_id)
     try:
         return _settle_failure(payment_id, outcome, now)
-    except IntegrityError:
+    except IntegrityError as error:
+        if not is_second_open_cart(error):
+            raise
         # The buyer opened another cart at the moment when this one was to open again.
         return _settle_failure(payment_id, outcome, now)
 

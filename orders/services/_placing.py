@@ -50,10 +50,10 @@ from orders.exceptions import (
 from orders.models import Cart, Order, OrderLine, Payment, TimelineEntry
 from orders.payments.provider import Charge, Outcome, OutcomeStatus
 from orders.payments.registry import offered_providers
-from orders.selectors import OrderDetail, PricedCart, PricedLine
-from orders.services._carts import (
+from orders.selectors import Basket, OrderDetail, PricedCart, PricedLine
+from orders.services._changing import (
     Shopper,
-    lock_cart,
+    lock_basket,
     raise_checked_out,
     standing_of,
 )
@@ -182,7 +182,8 @@ def claim_order(
 
     Public for the tests of what a crash leaves; ``check_out`` is the service.
     """
-    cart = lock_cart(cart_id, shopper)
+    basket = lock_basket(cart_id, shopper)
+    cart = basket.cart
     order = lock_order(cart.order_id) if cart.order_id else None
     earlier = tuple(order.payments.order_by("generation")) if order else ()
     if order:
@@ -194,7 +195,7 @@ def claim_order(
     if expected_version not in {None, cart.version}:
         raise StaleVersionError(make_etag(cart.version))
 
-    priced = _agreed(cart, expected_total, now)
+    priced = _agreed(basket, expected_total, now)
     payment = Payment(
         id=uuid7(),
         provider=provider_code,
@@ -239,11 +240,10 @@ def lock_order(order_id: UUID) -> Order:
         return Order.objects.select_for_update(no_key=True).get(pk=order_id)
 
 
-def _agreed(cart: Cart, expected_total: Money | None, now: datetime) -> PricedCart:
+def _agreed(basket: Basket, expected_total: Money | None, now: datetime) -> PricedCart:
     """Price the cart under its lock, and make sure that the buyer wants just that."""
-    items = selectors.items_of(cart)
     # Whether the stock suffices, the reservation decides.
-    priced = selectors.price_cart(cart, items, now=now, with_stock=False)
+    priced = selectors.price_basket(basket, now=now, with_stock=False)
     obstacles = [
         {
             "code": problem.code,

@@ -14,9 +14,9 @@ from inventory.models import Stock
 from inventory.services import _closing
 from orders import selectors, services
 from orders.exceptions import OrderNotCancelableError
-from orders.models import Cart, Order, Payment, PaymentEvent
+from orders.models import Cart, CartItem, Order, Payment, PaymentEvent
 from orders.payments.provider import Outcome, OutcomeStatus
-from orders.selectors import Viewer
+from orders.selectors import Viewer, _baskets
 from orders.services import Shopper, _paying, _placing, _transitions
 from orders.tests.factories import make_goods
 from orders.tests.test_carts import add, cart_of
@@ -38,6 +38,30 @@ def codes_of(responses):
         if isinstance(response, Exception):
             raise response
     return Counter(response.json().get("code", "placed") for response in responses)
+
+
+def add_often(api, times=8):
+    """Add one unit to one cart many times at once; return the quantities of its lines."""
+    mug = make_goods(on_hand=50)
+    cart = cart_of(api, (make_goods(), 1))
+
+    race([lambda: add(APIClient(), cart, mug) for _ in range(times)])
+
+    lines = CartItem.objects.filter(cart=cart["id"], variant=mug)
+    return list(lines.values_list("quantity", flat=True))
+
+
+def test_additions_to_one_cart_add_up_on_one_line(api):
+    assert add_often(api) == [8]
+
+
+def test_additions_are_lost_when_lines_are_not_read_anew_after_the_wait(
+    api, monkeypatch
+):
+    """The control: the locked cart is the newest, the lines read beside it are not."""
+    monkeypatch.setattr(_baskets, "items_of", lambda _cart: [])
+
+    assert add_often(api) != [8]
 
 
 def check_out_often(cart, times=20, *, key=None):
@@ -64,12 +88,12 @@ def test_one_cart_without_its_lock_does_not_become_one_order_in_peace(
     """The control: it is the lock on the cart that makes the race above orderly."""
 
     def unlocked(cart_id, shopper):
-        cart = selectors.carts_of(shopper.user_id).get(pk=cart_id)
+        basket = selectors.read_basket(cart_id, shopper.user_id)
         # Long enough for all to read the cart before one of them writes.
         time.sleep(0.5)
-        return cart
+        return basket
 
-    monkeypatch.setattr(_placing, "lock_cart", unlocked)
+    monkeypatch.setattr(_placing, "lock_basket", unlocked)
     cart = ready_cart(api, (make_goods(on_hand=50), 2))
 
     results = check_out_often(cart)
