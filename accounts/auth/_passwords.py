@@ -38,7 +38,7 @@ class Argon2Hasher(Argon2PasswordHasher):
             return super().verify(password, encoded)
 
 
-class _Bulkhead:
+class Bulkhead:
     """Lets ``PASSWORD_HASHES_AT_ONCE`` in at a time, others after a bounded wait."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class _Bulkhead:
         self._slots.release()
 
 
-_bulkhead = _Bulkhead()
+_bulkhead = Bulkhead()
 
 
 class LengthValidator:
