@@ -1,3 +1,4 @@
+import select
 from typing import Any
 
 from django.db.backends.postgresql import base
@@ -26,11 +27,29 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if not pool:
             return TimedConnection.connect(**conn_params)
         pool.open()
-        left = deadlines.remaining()
-        patience = POOL_SECONDS if left is None else min(POOL_SECONDS, left)
         try:
-            return pool.getconn(patience)
+            connection = pool.getconn(_patience())
+            while _is_severed(connection):
+                connection.close()
+                pool.putconn(connection)
+                connection = pool.getconn(_patience())
         except PoolTimeout as error:
             if deadlines.remaining() == 0:
                 raise errors.QueryCanceled("No connection came in time.") from error
             raise
+        return connection
+
+
+def _patience() -> float:
+    left = deadlines.remaining()
+    return POOL_SECONDS if left is None else min(POOL_SECONDS, left)
+
+
+def _is_severed(connection: Any) -> bool:
+    """Tell whether the server has hung up meanwhile: an idle one has nothing to say.
+
+    Asks the kernel only; a question to the server would cost each request a round trip.
+    """
+    waiting = select.poll()
+    waiting.register(connection.fileno(), select.POLLIN)
+    return bool(waiting.poll(0))

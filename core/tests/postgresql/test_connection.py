@@ -260,6 +260,19 @@ def test_pooled_connections_are_timed_and_come_back(pooled):
     assert pooled.connection.info.backend_pid == first
 
 
+def test_a_pooled_connection_that_the_server_ended_is_not_handed_out(pooled):
+    pooled.ensure_connection()
+    ended = pooled.connection.info.backend_pid
+    pooled.close()
+    assert run("SELECT pg_terminate_backend(%s, 5000)", ended)
+
+    with pooled.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (pid,) = cursor.fetchone()
+
+    assert pid != ended
+
+
 def test_the_wait_for_a_free_connection_ends_with_the_deadline(pooled):
     with pooled.pool as pool, pool.connection():
         started = time.monotonic()
