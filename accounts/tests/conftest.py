@@ -10,7 +10,11 @@ from core.protection.line import Line
 from core.protection.sparing import SparingBuckets
 from core.protection.token_bucket import LocalBuckets, SharedBuckets
 
-SEEDS = ("0004_seed_rate_limits", "0006_seed_limits_of_guessing")
+SEEDS = (
+    "0004_seed_rate_limits",
+    "0006_seed_limits_of_guessing",
+    "0011_seed_limits_of_account_forms",
+)
 
 
 @pytest.fixture

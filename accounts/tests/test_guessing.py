@@ -200,3 +200,37 @@ def test_counters_survive_a_lost_valkey(api, anna, settings, monkeypatch):
     assert answers[401] + answers[429] == 500
     assert sign_in(api).status_code == 429
     assert sign_in(api, device=device).status_code == 200
+
+
+@pytest.mark.parametrize("form", ["change-password", "change-email"])
+def test_a_stolen_session_is_no_place_to_guess_the_password(api_as, anna, form):
+    client = api_as(anna)
+    body = {"current_password": WRONG}
+    more = {"new_password": PASSWORD} if form == "change-password" else {}
+    more = more or {"email": "new@example.com"}
+
+    answers = [
+        client.post(
+            f"/api/v1/auth/{form}",
+            body | more,
+            headers={"X-Forwarded-For": address(n)},
+        ).status_code
+        for n in range(8)
+    ]
+
+    assert answers[0] != 429
+    assert answers[-1] == 429
+
+
+@pytest.mark.parametrize("form", ["resend-verification", "forgot-password"])
+def test_nobodys_mailbox_is_flooded(api, form):
+    answers = [
+        api.post(
+            f"/api/v1/auth/{form}",
+            {"email": EMAIL},
+            headers={"X-Forwarded-For": address(n)},
+        ).status_code
+        for n in range(5)
+    ]
+
+    assert answers == [202, 202, 202, 429, 429]
