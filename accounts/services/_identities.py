@@ -246,6 +246,9 @@ def _new_account(provider: str, claims: Claims, device: Device, now: datetime) -
             )
             _link(user, provider, claims, device, now)
     except IntegrityError as error:
+        # Of two first sign-ins at once the other was faster.
+        if (owner := _owner_of(claims, now)) is not None:
+            return owner
         raise _offer(provider, claims, device, now) from error
     return user
 

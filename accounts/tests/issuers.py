@@ -42,6 +42,24 @@ def described(name, issuer):
     }
 
 
+def github(url):
+    """Return what the settings say of GitHub, were it at this address."""
+    return described("github", "https://github.com") | {
+        "kind": "github",
+        "authorization_endpoint": f"{url}/authorize",
+        "token_endpoint": f"{url}/token",
+        "api": url,
+    }
+
+
+def client_of(headers, form):
+    """Return the id and secret, in the header or in the form."""
+    if "Authorization" not in headers:
+        return [form["client_id"], form["client_secret"]]
+    pair = b64decode(headers["Authorization"].removeprefix("Basic ")).decode()
+    return [unquote(part) for part in pair.split(":")]
+
+
 def half_hash(text):
     half = hashlib.sha256(text.encode()).digest()[:16]
     return urlsafe_b64encode(half).rstrip(b"=").decode()
@@ -86,6 +104,18 @@ class FakeIssuer:
         honest = {"keys": [self.key.as_dict(private=False)]}
         return 200, self.lies.get("jwks", honest)
 
+    def user(self):
+        return 200, self.lies.get("user", {"id": 583231, "name": "Anna Smith"})
+
+    def user_emails(self):
+        entry = {
+            "email": self.email,
+            "primary": True,
+            "verified": self.email_verified,
+        }
+        other = {"email": "other@example.com", "primary": False, "verified": True}
+        return 200, self.lies.get("emails", [other, entry])
+
     def userinfo(self):
         return 200, {"sub": self.subject, **self.person()} | self.lies.get(
             "userinfo", {}
@@ -97,8 +127,7 @@ class FakeIssuer:
     def token(self, headers, form):
         if "token_status" in self.lies:
             return self.lies["token_status"], {"error": "server_error"}
-        pair = b64decode(headers["Authorization"].removeprefix("Basic ")).decode()
-        assert [unquote(part) for part in pair.split(":")] == [CLIENT_ID, CLIENT_SECRET]
+        assert client_of(headers, form) == [CLIENT_ID, CLIENT_SECRET]
         query = self.codes.pop(form["code"], None)
         verifier = hashlib.sha256(form["code_verifier"].encode()).digest()
         challenge = urlsafe_b64encode(verifier).rstrip(b"=").decode()
@@ -129,7 +158,7 @@ class FakeIssuer:
             "aud": CLIENT_ID,
             "iat": now,
             "exp": now + 300,
-            "nonce": query["nonce"],
+            "nonce": query.get("nonce"),
             "at_hash": half_hash(access),
             **({} if self.lies.get("email_elsewhere") else self.person()),
         }
@@ -208,7 +237,7 @@ def fake_issuer():
             elif path == "/.well-known/openid-configuration":
                 status, found = issuer.metadata()
             else:
-                status, found = getattr(issuer, path.strip("/"))()
+                status, found = getattr(issuer, path.strip("/").replace("/", "_"))()
             content = found if isinstance(found, bytes) else json.dumps(found).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))

@@ -5,18 +5,22 @@ from datetime import timedelta
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.utils import timezone
+from rest_framework.test import APIClient
 
 from accounts.auth import forget_providers
+from accounts.constants import Role
 from accounts.models import ActivityEntry, Ceremony, Identity, Session, User
 from accounts.services import begin_totp, confirm_totp
 from accounts.tests.authenticators import code_at
-from accounts.tests.factories import PHONE, make_user
+from accounts.tests.factories import PHONE, make_user, seed_roles
 from accounts.tests.issuers import (
     CALLBACK,
     described,
     fake_issuer,
+    github,
     real_provider,
     sign_and_change,
     sign_with_a_key_of_its_own,
@@ -27,6 +31,7 @@ from accounts.tests.issuers import (
     sign_with_the_secret,
 )
 from core.models import OutboxEvent
+from core.tests.racing import race
 
 OAUTH = "/api/v1/auth/oauth"
 IDENTITIES = "/api/v1/me/identities"
@@ -36,7 +41,14 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def issuer(settings):
+def roles(db):
+    """New accounts get one; a test with real commits may have emptied the table."""
+    if Group.objects.count() < len(Role):
+        seed_roles()
+
+
+@pytest.fixture
+def issuer(settings, roles):
     with fake_issuer() as running:
         settings.OAUTH_PROVIDERS = [described("fake", running.url)]
         settings.OAUTH_REDIRECT_URIS = [CALLBACK]
@@ -500,6 +512,61 @@ def test_a_provider_that_is_gone_is_unavailable(api, issuer, settings):
     assert response.headers["Retry-After"] == "5"
 
 
+@pytest.fixture
+def hub(issuer, settings):
+    settings.OAUTH_PROVIDERS = [github(issuer.url)]
+    return issuer
+
+
+def sign_in_by_github(api, hub):
+    url = start(api, "github").json()["authorization_url"]
+    return finish(api, hub.authorize(url, iss=None), "github")
+
+
+def test_github_signs_in_by_its_verified_primary_address(api, hub):
+    response = sign_in_by_github(api, hub)
+
+    assert response.status_code == 200
+    assert response.json()["user"]["email"] == EMAIL
+    identity = Identity.objects.get()
+    assert (identity.issuer, identity.subject) == ("https://github.com", "583231")
+    assert sign_in_by_github(api, hub).json()["user"]["email"] == EMAIL
+
+
+GITHUB = {
+    "no user": ({"user": {}}, REFUSED),
+    "a user by another id": ({"user": {"id": "583231"}}, REFUSED),
+    "no addresses": ({"emails": []}, (403, "provider_email_unverified")),
+    "addresses of no shape": ({"emails": ["x"]}, (403, "provider_email_unverified")),
+}
+
+
+@pytest.mark.parametrize(("lies", "expected"), GITHUB.values(), ids=GITHUB)
+def test_github_has_to_say_who_it_is(api, hub, lies, expected):
+    hub.lies = lies
+
+    assert refusal(sign_in_by_github(api, hub)) == expected
+
+
+def test_an_address_that_github_has_not_verified_is_none(api, hub):
+    hub.email_verified = False
+
+    response = sign_in_by_github(api, hub)
+
+    assert refusal(response) == (403, "provider_email_unverified")
+
+
+def test_of_two_first_sign_ins_at_once_both_reach_one_account(
+    api, transactional_db, issuer
+):
+    answers = [issuer.authorize(begin(api)) for _ in range(4)]
+
+    responses = race([lambda back=back: finish(APIClient(), back) for back in answers])
+
+    assert [response.status_code for response in responses] == [200] * 4
+    assert User.objects.count() == Identity.objects.count() == 1
+
+
 @pytest.fixture(scope="module")
 def real():
     with real_provider() as running:
@@ -507,7 +574,7 @@ def real():
 
 
 @pytest.fixture
-def offered(real, settings):
+def offered(real, settings, roles):
     settings.OAUTH_PROVIDERS = [described("real", real.url)]
     settings.OAUTH_REDIRECT_URIS = [CALLBACK]
     forget_providers()
