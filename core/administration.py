@@ -17,6 +17,7 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponseRedirect
 from unfold.decorators import display as unfold_display
 
+from core import audit
 from core.errors import DomainError
 from core.money import Money, format_money, known_currencies, parse_money
 
@@ -87,6 +88,14 @@ class ModelAdmin(LookOfModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
         return self._tell(request, super().delete_view, object_id, extra_context)
+
+    def save_model(self, request: HttpRequest, *args: Any) -> None:
+        audit.act_as(request.user.pk)
+        super().save_model(request, *args)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        audit.act_as(request.user.pk)
+        super().delete_model(request, obj)
 
     def _tell(self, request: HttpRequest, page: Callable[..., Any], *args: Any) -> Any:
         """Say what a service refused; the page's transaction has undone the rest."""

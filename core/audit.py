@@ -4,10 +4,23 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Model
 
 from core.models import AuditEntry
 from core.request_ids import current_request_id
+
+
+def act_as(actor_id: UUID | None) -> None:
+    """Tell the database who writes, for the entries that it makes by itself.
+
+    Holds until the transaction's end. Whoever calls ``record`` needs it not.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('shopwright.actor', %s, true), set_config('shopwright.request', %s, true)",
+            [str(actor_id or ""), current_request_id()],
+        )
 
 
 def record(

@@ -177,6 +177,10 @@ class AuditEntry(models.Model):
     before = models.JSONField(default=dict)
     after = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=timezone.now)
+    # By it the tables' triggers know what a service has already written down.
+    transaction_id = models.BigIntegerField(
+        null=True, editable=False, db_default=Func(function="txid_current")
+    )
 
     class Meta:
         indexes = [
@@ -187,6 +191,19 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.subject_type} {self.subject_id}"
+
+
+class AuditSeal(models.Model):
+    """A link of the chain over the audit log: its digest covers the one before."""
+
+    position = models.BigIntegerField(primary_key=True, editable=False)
+    # No foreign key: that an entry is gone is what this has to show.
+    entry_id = models.UUIDField(unique=True, editable=False)
+    digest = models.BinaryField(max_length=32, editable=False)
+    sealed_at = models.DateTimeField(editable=False)
+
+    def __str__(self) -> str:
+        return f"Seal {self.position}"
 
 
 class EncryptionKey(models.Model):

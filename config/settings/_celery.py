@@ -26,6 +26,7 @@ SCHEDULE = {
     "core.tasks.beat_heart": 10,
     "catalog.tasks.recount_search_words": 60 * 60,
     "core.tasks.apply_retention": 10 * 60,
+    "core.tasks.seal_audit": 10,
     "inventory.tasks.sweep_reservations": 30,
     "orders.tasks.settle_payments": 5,
     "catalog.tasks.resume_imports": 30,
