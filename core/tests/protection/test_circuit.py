@@ -116,9 +116,10 @@ def test_less_than_half_failing_stays_closed(breaker):
     assert breaker.state is State.CLOSED
 
 
-def test_failures_older_than_the_window_are_forgotten(breaker, clock):
+@pytest.mark.parametrize("later", [10, 3600])
+def test_failures_older_than_the_window_are_forgotten(breaker, clock, later):
     fail(breaker, times=9)
-    clock.now += 10
+    clock.now += later
     fail(breaker)
 
     assert breaker.state is State.CLOSED
@@ -160,7 +161,9 @@ def test_window_counts_exactly_what_is_in_it():
 
 
 @pytest.mark.parametrize("seconds", [5.0, 7.0])
-@pytest.mark.parametrize(("slow", "state"), [(8, State.OPEN), (7, State.CLOSED)])
+@pytest.mark.parametrize(
+    ("slow", "state"), [(10, State.OPEN), (8, State.OPEN), (7, State.CLOSED)]
+)
 def test_eight_slow_of_ten_open(clock, slow, state, seconds):
     breaker = make(clock, policy=BreakerPolicy(window_seconds=1000))
     succeed(breaker, times=10 - slow)
@@ -372,6 +375,17 @@ def test_all_trials_slow_is_enough_for_any_share(clock):
     assert breaker.state is State.OPEN
 
 
+@pytest.mark.parametrize(("slow", "state"), [(1, State.OPEN), (0, State.CLOSED)])
+def test_one_slow_trial_is_enough_where_the_policy_says_so(clock, slow, state):
+    breaker = make(clock, policy=BreakerPolicy(slow_share=0))
+    open_up(breaker)
+    clock.now += 5
+    be_slow(breaker, clock, times=slow)
+    succeed(breaker, times=3 - slow)
+
+    assert breaker.state is state
+
+
 def test_lengths_are_spread_by_a_fifth_and_never_longer_than_said(clock):
     asked = []
 
@@ -402,7 +416,8 @@ def test_a_trial_that_was_interrupted_is_given_back(breaker, clock):
     fail(breaker, KeyboardInterrupt, times=4)
 
     assert breaker.state is State.HALF_OPEN
-    succeed(breaker, times=3)
+    with breaker.calling(), breaker.calling(), breaker.calling():
+        refused(breaker)
     assert breaker.state is State.CLOSED
 
 
