@@ -69,7 +69,7 @@ class FakeIssuer:
     """Keeps every rule of the code flow but those that ``lies`` names."""
 
     def __init__(self):
-        self.key = ECKey.generate_key("P-256", parameters={"kid": "one"})
+        self.rotate("one")
         self.lies = {}
         self.codes = {}
         self.asked = []
@@ -79,6 +79,9 @@ class FakeIssuer:
             True,
         )
         self.url = ""
+
+    def rotate(self, kid):
+        self.key = ECKey.generate_key("P-256", parameters={"kid": kid})
 
     def authorize(self, url, **changes):
         """Sign the person in, and return what the browser brings back."""
@@ -169,7 +172,7 @@ class FakeIssuer:
 
 
 def sign_honestly(issuer, claims):
-    return jwt.encode({"alg": "ES256", "kid": "one"}, claims, issuer.key)
+    return jwt.encode({"alg": "ES256", "kid": issuer.key.kid}, claims, issuer.key)
 
 
 def sign_with_nothing(issuer, claims):

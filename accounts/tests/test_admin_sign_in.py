@@ -11,6 +11,7 @@ from accounts.models import ActivityEntry, Session
 from accounts.services import begin_totp, confirm_totp, prove_again
 from accounts.tests.authenticators import code_at
 from accounts.tests.factories import PASSWORD, PHONE, make_tokens, make_user
+from accounts.tests.factors import make_passkey
 
 LOGIN = "/admin/login/"
 EMAIL = "boss@example.com"
@@ -283,3 +284,21 @@ def test_a_proof_by_password_lifts_nobody(boss, settings):
 
     assert Session.objects.get().methods == ["password"]
     assert user_of_session(tokens.session_id, now=now).is_held_back
+
+
+def test_a_password_is_not_enough_for_staff_with_a_passkey(api, boss, settings):
+    settings.STAFF_MFA_REQUIRED = True
+    make_passkey(boss)
+
+    response = api.post("/api/v1/auth/login", {"email": EMAIL, "password": PASSWORD})
+
+    assert response.json()["methods"] == ["passkey"]
+    assert not Session.objects.exists()
+
+
+def test_a_customers_password_is_enough_beside_a_passkey(api, settings):
+    settings.STAFF_MFA_REQUIRED = True
+    make_passkey(make_user(email="anna@example.com"))
+    body = {"email": "anna@example.com", "password": PASSWORD}
+
+    assert "access" in api.post("/api/v1/auth/login", body).json()

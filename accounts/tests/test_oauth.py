@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from accounts.auth import forget_providers
+from accounts.auth import _oauth, forget_providers
 from accounts.constants import Role
 from accounts.models import ActivityEntry, Ceremony, Identity, Session, User
 from accounts.services import begin_totp, confirm_totp
@@ -180,6 +180,23 @@ def test_the_identitys_address_rests_encrypted(api, issuer):
         cursor.execute("SELECT email FROM accounts_identity")
         (stored,) = cursor.fetchone()
     assert EMAIL not in stored
+
+
+def test_a_provider_that_changes_its_keys_is_followed(api, issuer, monkeypatch):
+    monkeypatch.setattr(_oauth, "_LOOK_AGAIN_SECONDS", 0)
+    sign_in(api, issuer)
+    issuer.rotate("two")
+
+    assert sign_in(api, issuer).status_code == 200
+    assert issuer.asked.count("/jwks") == 2
+
+
+def test_metadata_and_keys_are_remembered(api, issuer):
+    for _ in range(3):
+        sign_in(api, issuer)
+
+    assert issuer.asked.count("/jwks") == 1
+    assert issuer.asked.count("/.well-known/openid-configuration") == 1
 
 
 NOW = int(time.time())
