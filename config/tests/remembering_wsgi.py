@@ -1,0 +1,7 @@
+"""The shop as in production where it remembers callers, which tests otherwise don't."""
+
+from django.conf import settings
+
+from config.wsgi import application as application  # noqa: PLC0414 -- granian loads it from here
+
+settings.SESSION_CACHE_SECONDS = 5.0
