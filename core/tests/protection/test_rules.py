@@ -1,15 +1,17 @@
 """How changes reach the processes, and what becomes of them when they can't."""
 
 import pytest
-from django.db import IntegrityError, OperationalError
+from django.db import IntegrityError, OperationalError, transaction
 from django.test import RequestFactory
 from django.utils import timezone
 
-from core.models import AddressBlock, RateLimitPolicy
+from core.models import AddressBlock, AuditEntry, RateLimitPolicy
 from core.protection import rules
 from core.protection.addresses import client_of
 from core.protection.policies import Policy, Routes, compile_path
+from core.protection.principals import Principal
 from core.protection.rules import Blocks, Rulebook, Rules
+from core.protection.services import limit_caller
 from core.tests.processes import running, wait_until
 
 WATCHER = """
@@ -133,3 +135,54 @@ def test_the_table_refuses_a_limit_that_could_never_be_kept(fields):
 
     with pytest.raises(IntegrityError, match="core_ratelimitpolicy_positive"):
         RateLimitPolicy.objects.create(**given)
+
+
+def test_a_callers_own_limit_stands_in_for_those_per_caller_of_its_role():
+    book = Rules(
+        [
+            Policy("minute", 600, 60, role="key"),
+            Policy("address", 3000, 60, per="ip"),
+            Policy("checkout", 20, 60, path="/checkout"),
+            Policy("own", 5, 60, role="key", principal="key:abc"),
+        ]
+    )
+
+    def names(principal):
+        found = book.policies_for(
+            role="key", method="POST", path="/checkout", principal=principal
+        )
+        return [policy.name for policy in found]
+
+    assert names("key:abc") == ["own", "address", "checkout"]
+    assert names("key:other") == ["minute", "address", "checkout"]
+
+
+@pytest.mark.django_db
+def test_a_limit_of_one_caller_is_general_and_per_caller():
+    for wrong in ({"path": "/checkout"}, {"per": "ip"}):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            RateLimitPolicy.objects.create(
+                name="own", principal="key:abc", quota=1, window_seconds=60, **wrong
+            )
+
+
+@pytest.mark.django_db
+def test_limit_caller_gives_changes_and_takes_back_one_limit():
+    caller = Principal("key", "abc", "key")
+
+    def quotas():
+        own = RateLimitPolicy.objects.filter(principal="key:abc")
+        return list(own.values_list("role", "quota", "window_seconds"))
+
+    seen = []
+    for per_minute in (10, 20, None, None):
+        limit_caller(caller, per_minute=per_minute, actor_id=None)
+        seen.append(quotas())
+
+    assert seen == [[("key", 10, 60)], [("key", 20, 60)], [], []]
+    actions = AuditEntry.objects.order_by("id").values_list("action", flat=True)
+    assert [action.rpartition("_")[2] for action in actions] == [
+        "added",
+        "changed",
+        "deleted",
+    ]
