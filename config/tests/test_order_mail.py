@@ -7,7 +7,7 @@ from core.tests.delivery import deliver_all
 from orders.models import Order
 from orders.tests.conftest import simulator, simulator_process  # noqa: F401 -- fixtures
 from orders.tests.factories import make_goods
-from orders.tests.test_checkout import check_out, ready_cart
+from orders.tests.shopping import check_out, ready_cart
 
 pytestmark = pytest.mark.django_db
 

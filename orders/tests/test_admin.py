@@ -6,8 +6,7 @@ from core.tests.administration import assert_cost_is_flat
 from inventory.models import Stock
 from orders.models import Order, Payment, ShippingOption
 from orders.tests.factories import make_goods, make_shipping_option
-from orders.tests.test_carts import add, cart_of
-from orders.tests.test_checkout import check_out, ready_cart
+from orders.tests.shopping import add, cart_of, check_out, ready_cart
 
 pytestmark = pytest.mark.django_db
 ORDERS = "/admin/orders/order/"

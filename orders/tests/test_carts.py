@@ -12,34 +12,9 @@ from inventory.models import Reservation, Stock
 from orders.models import Cart
 from orders.serializers import CartSerializer
 from orders.tests.factories import ADDRESS, make_goods, make_shipping_option
+from orders.tests.shopping import add, cart_of, members_of, open_cart, patch, shape_of
 
 pytestmark = pytest.mark.django_db
-
-
-def open_cart(client, *lines, **fields):
-    items = [{"variant_id": str(v.pk), "quantity": n} for v, n in lines]
-    return client.post("/api/v1/carts", {"items": items, **fields}, format="json")
-
-
-def cart_of(client, *lines, **fields):
-    response = open_cart(client, *lines, **fields)
-    assert response.status_code == 201, response.content
-    return response.json()
-
-
-def patch(client, cart, changes, **headers):
-    return client.patch(
-        f"/api/v1/carts/{cart['id']}", changes, format="json", headers=headers
-    )
-
-
-def add(client, cart, variant, quantity=1, **headers):
-    return client.post(
-        f"/api/v1/carts/{cart['id']}/items",
-        {"variant_id": str(variant.pk), "quantity": quantity},
-        format="json",
-        headers=headers,
-    )
 
 
 def problem_codes(cart):
@@ -582,27 +557,6 @@ def test_repeated_open_cart_is_answered_with_the_first_cart(api):
 
     assert answers[0].content == answers[1].content
     assert Cart.objects.count() == 1
-
-
-def shape_of(serializer):
-    """Name every member that the fields declare, nested ones by path."""
-    names = set()
-    for name, field in serializer.fields.items():
-        child = getattr(field, "child", field)
-        names.add(name)
-        if hasattr(child, "fields"):
-            names |= {f"{name}.{inner}" for inner in shape_of(child)}
-    return names
-
-
-def members_of(shape):
-    names = set()
-    for name, value in shape.items():
-        names.add(name)
-        inner = value[0] if isinstance(value, list) and value else value
-        if isinstance(inner, dict):
-            names |= {f"{name}.{path}" for path in members_of(inner)}
-    return names
 
 
 def test_cart_has_the_members_that_its_schema_declares(api, carts):

@@ -1,6 +1,5 @@
 import time
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -17,59 +16,28 @@ from orders.payments.provider import Outcome, OutcomeStatus
 from orders.selectors import Viewer
 from orders.serializers import OrderSerializer
 from orders.services import _paying
-from orders.services._placing import claim_order
-from orders.tests.factories import ADDRESS, make_goods, make_shipping_option
+from orders.tests.factories import ADDRESS, make_goods
+from orders.tests.shopping import (
+    CAPTURED,
+    DECLINED,
+    OK,
+    REFUSED,
+    STARTED,
+    add,
+    cart_of,
+    check_out,
+    claim_payment,
+    event_names,
+    later,
+    members_of,
+    patch,
+    ready_cart,
+    shape_of,
+    timeline,
+)
 from orders.tests.simulating import SilentProvider
-from orders.tests.test_carts import add, cart_of, members_of, patch, shape_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("simulator")]
-
-OK = {"provider": "simulated", "method": "sim_ok"}
-DECLINED = {"provider": "simulated", "method": "sim_declined"}
-
-
-def ready_cart(client, *lines, **changes):
-    """Fill a cart that nothing is missing from."""
-    option = make_shipping_option()
-    cart = cart_of(client, *(lines or [(make_goods(prices={"EUR": 1000}), 2)]))
-    response = patch(
-        client,
-        cart,
-        {
-            "email": "guest@example.com",
-            "shipping_address": ADDRESS,
-            "shipping_option_id": str(option.pk),
-        }
-        | changes,
-    )
-    assert response.json()["problems"] == []
-    return response.json()
-
-
-def check_out(client, cart, payment=OK, *, key=None, **body):
-    return client.post(
-        f"/api/v1/carts/{cart['id']}/checkout",
-        {"payment": payment, **body},
-        format="json",
-        headers={"Idempotency-Key": key or str(uuid4())},
-    )
-
-
-def event_names():
-    names = OutboxEvent.objects.order_by("sequence").values_list("name", flat=True)
-    return [name for name in names if name.startswith("orders.")]
-
-
-def timeline():
-    entries = Order.objects.get().timeline.order_by("id")
-    return [(entry.field, entry.from_state, entry.to_state) for entry in entries]
-
-
-STARTED = [
-    ("status", "", "open"),
-    ("payment_status", "", "pending"),
-    ("fulfillment_status", "", "unfulfilled"),
-]
 
 
 def test_check_out_places_and_pays_the_order(api, simulator):
@@ -374,29 +342,6 @@ def test_repeated_request_tries_again_once_the_provider_is_back(
 
     assert response.status_code == 201
     assert Order.objects.get().payments.count() == 2
-
-
-CAPTURED = Outcome(OutcomeStatus.CAPTURED, reference="sim_1")
-REFUSED = Outcome(OutcomeStatus.DECLINED, reference="sim_1", failure_code="stolen")
-
-
-def claim_payment(cart, shopper=None, key="k"):
-    """Get a payment as a lost answer leaves it."""
-    claim = claim_order(
-        cart_id=cart["id"],
-        shopper=shopper or services.Shopper(),
-        provider_code="simulated",
-        method="sim_ok",
-        expected_total=None,
-        checkout_key=key,
-        expected_version=None,
-        now=timezone.now(),
-    )
-    return claim.payment
-
-
-def later(seconds=30):
-    return timezone.now() + timedelta(seconds=seconds)
 
 
 def test_unknown_outcome_is_answered_202_and_changes_nothing(api, silent):

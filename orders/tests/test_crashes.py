@@ -10,8 +10,7 @@ from orders import services
 from orders.models import Cart, Order, Payment
 from orders.tests import dying
 from orders.tests.factories import make_goods
-from orders.tests.test_checkout import OK, check_out, later, ready_cart
-from orders.tests.test_verify_ledger import verify
+from orders.tests.shopping import OK, check_out, later, ready_cart, verify
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

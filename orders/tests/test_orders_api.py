@@ -12,35 +12,20 @@ from orders import selectors, services
 from orders.models import Cart, Order
 from orders.payments.provider import Outcome, OutcomeStatus
 from orders.tests.factories import make_goods
-from orders.tests.test_checkout import (
+from orders.tests.shopping import (
     CAPTURED,
     DECLINED,
-    OK,
     STARTED,
+    cancel,
     check_out,
     claim_payment,
     later,
+    place,
     ready_cart,
     timeline,
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("simulator")]
-
-
-def place(client, *lines, payment=OK, **changes):
-    response = check_out(client, ready_cart(client, *lines, **changes), payment)
-    assert response.status_code == 201, response.content
-    return response.json()
-
-
-def cancel(client, order, *, token="", **body):
-    headers = {"X-Order-Token": token} if token else {}
-    return client.post(
-        f"/api/v1/orders/{order['number']}/cancel",
-        body,
-        format="json",
-        headers=headers,
-    )
 
 
 def numbers(response):

@@ -6,8 +6,7 @@ from core.protection.breaker import State, get_breaker
 from inventory.models import Stock
 from orders.models import Cart, Order, Payment
 from orders.tests.factories import make_goods
-from orders.tests.test_carts import add
-from orders.tests.test_checkout import check_out, ready_cart
+from orders.tests.shopping import add, check_out, ready_cart
 
 pytestmark = [
     pytest.mark.django_db,

@@ -19,15 +19,16 @@ from orders.payments.provider import Outcome, OutcomeStatus
 from orders.selectors import Viewer, _baskets
 from orders.services import Shopper, _paying, _placing, _transitions
 from orders.tests.factories import make_goods
-from orders.tests.test_carts import add, cart_of
-from orders.tests.test_checkout import (
+from orders.tests.shopping import (
     CAPTURED,
+    add,
+    cart_of,
     check_out,
     claim_payment,
     event_names,
     ready_cart,
+    verify,
 )
-from orders.tests.test_verify_ledger import verify
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CLEAN = ["The ledger adds up."]

@@ -13,7 +13,7 @@ from core.tests.processes import running
 from inventory.models import Stock
 from orders.models import Cart, Order, Payment
 from orders.tests.factories import make_goods
-from orders.tests.test_checkout import OK, check_out, ready_cart
+from orders.tests.shopping import OK, check_out, ready_cart
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

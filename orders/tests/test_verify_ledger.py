@@ -1,4 +1,3 @@
-from contextlib import suppress
 from datetime import timedelta
 from io import StringIO
 from uuid import uuid4
@@ -14,17 +13,16 @@ from inventory.models import Stock
 from orders.models import Order, Payment
 from orders.tasks import check_ledger
 from orders.tests.factories import make_goods
-from orders.tests.test_checkout import check_out, claim_payment, ready_cart
-from orders.tests.test_orders_api import cancel, place
+from orders.tests.shopping import (
+    cancel,
+    check_out,
+    claim_payment,
+    place,
+    ready_cart,
+    verify,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_simulator")]
-
-
-def verify():
-    out, problems = StringIO(), StringIO()
-    with suppress(CommandError):
-        call_command("verify_ledger", stdout=out, stderr=problems)
-    return out.getvalue().splitlines() + problems.getvalue().splitlines()
 
 
 def tamper(statement, *parameters):
