@@ -133,6 +133,10 @@ def put_back(server: Server) -> bool:
     """Undo what a chaos that was killed has left, and tell whether there was something."""
     if not server.behind.exists():
         return False
+    if _answers(server.socket) or not _answers(server.behind):
+        # The server was started anew since, and has its own socket again.
+        server.behind.unlink()
+        return False
     server.behind.replace(server.socket)
     return True
 

@@ -24,6 +24,7 @@ from core.exceptions import (
 )
 from core.pagination import PAGE_PARAMS
 from core.permissions import admits_machines, is_machine
+from core.protection import deadlines
 from core.protection.addresses import client_of
 from core.renderers import JSONRenderer
 from core.sparse import parse_member_names, require_known, select_members
@@ -48,6 +49,8 @@ class ApiView(APIView):
     ``idempotency_phased`` runs transactions of its own. ``query_params`` names what a
     request without a body takes beyond ``fields`` and a list's page, for all actions
     or per action; with ``None`` the view checks them itself.
+    ``request_seconds`` is the longest that a request may take, ``statement_seconds`` the
+    longest for one statement of it.
     ``problems`` are the domain errors an operation can answer, for all actions or per
     action; the OpenAPI document lists them.
     """
@@ -58,6 +61,8 @@ class ApiView(APIView):
     idempotency_phased: ClassVar[Collection[str]] = ()
     query_params: ClassVar[Collection[str] | Mapping[str, Collection[str]] | None] = ()
     problems: ClassVar[Problems | Mapping[str, Problems]] = ()
+    request_seconds: ClassVar[float] = deadlines.REQUEST_SECONDS
+    statement_seconds: ClassVar[float] = deadlines.STATEMENT_SECONDS
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         self.args, self.kwargs = args, kwargs

@@ -25,6 +25,7 @@ from core.exceptions import (
     NotFoundError,
 )
 from core.permissions import requires
+from core.protection import deadlines
 from core.views import ApiViewSet, Problems
 
 # The form around the file.
@@ -36,6 +37,9 @@ class ImportViewSet(ApiViewSet):
 
     permission_classes = [requires("catalog.add_importjob")]
     parser_classes = [MultiPartParser]
+    # A file of the largest size takes its time to come.
+    request_seconds = 28.0
+    statement_seconds = deadlines.LONG_STATEMENT_SECONDS
     serializer_class = ImportJobSerializer
     problems: ClassVar[Mapping[str, Any]] = {
         "create": (BodyTooLargeError, CircuitOpenError),

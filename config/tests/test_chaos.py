@@ -1,6 +1,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -203,6 +204,27 @@ def seconds_of(shop):
     started = time.monotonic()
     assert shop.get("/health").status == 200
     return time.monotonic() - started
+
+
+def listening(path):
+    own = socket.socket(socket.AF_UNIX)
+    own.bind(str(path))
+    own.listen()
+    return own
+
+
+@pytest.mark.parametrize("is_running", [False, True])
+def test_what_a_server_has_left_behind_long_ago_is_not_put_back(tmp_path, is_running):
+    """Started anew, it has its socket again, and what lies behind leads nowhere."""
+    server = Server("A server", tmp_path / "socket", print)
+    server.behind.parent.mkdir()
+    listening(server.behind).close()
+    own = listening(server.socket) if is_running else None
+
+    assert put_back(server) is False
+    assert not server.behind.exists()
+    if own is not None:
+        own.close()
 
 
 def test_what_was_never_taken_is_not_put_back(tmp_path):
