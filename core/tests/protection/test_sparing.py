@@ -166,6 +166,20 @@ def test_the_last_requests_are_granted_without_anything_in_advance(server, clock
     assert admitted(newcomer, 5) == 2
 
 
+def test_what_a_process_still_holds_counts_when_others_have_emptied_the_bucket(
+    sparing, server, clock
+):
+    admitted(sparing, 1)
+    server.take([bucket(cost=CAPACITY - 1 - CREDIT)])
+    clock.now += 1.01
+
+    # It holds the credit and needs one less, so there is enough, but none in advance.
+    [level] = sparing.take([bucket(cost=CREDIT - 1)])
+
+    assert not level.is_short
+    assert round(server.take([bucket(cost=0)])[0].remaining) == 1
+
+
 def test_one_that_must_be_asked_takes_the_others_with_it(sparing, server):
     small = Bucket("small", 5, 0.0001)
     for _ in range(5):
