@@ -100,9 +100,8 @@ class Visitor:
         return (await self.call("GET", f"/api/v1/products/{slug}"))[0]
 
     async def search(self) -> int:
-        word = self._random.choice(self._catalogue["words"])
-        number = self._random.randrange(10_000)
-        return (await self.call("GET", f"/api/v1/search?q={word}%20{number}"))[0]
+        text = self._random.choice(self._catalogue["searches"])
+        return (await self.call("GET", f"/api/v1/search?q={text}"))[0]
 
     async def feed(self) -> int:
         return (await self.call("GET", "/api/bench/feed"))[0]

@@ -22,6 +22,7 @@ OTHERWISE = LATER
 ROUTES: dict[str, Priority] = {
     "/": LATER,
     "/metrics": OPERATION,
+    "/health/*": OPERATION,
     "/admin/*": STAFF,
     "/api/schema": LATER,
     "/api/docs": LATER,
