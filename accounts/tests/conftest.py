@@ -3,7 +3,12 @@ from importlib import import_module
 import pytest
 import redis
 from django.apps import apps
+from django.contrib.auth.models import Group
 
+from accounts.auth import forget_providers
+from accounts.constants import Role
+from accounts.tests.factories import seed_roles
+from accounts.tests.issuers import CALLBACK, described, fake_issuer
 from core.models import RateLimitPolicy, RouteWeight
 from core.protection import counters, limiter, refusals
 from core.protection.line import Line
@@ -38,3 +43,20 @@ def seeded_limits(db, settings, monkeypatch):
     with redis.Redis.from_url(settings.REDIS_URL) as client:
         for key in client.scan_iter(f"{prefix}:limit*"):
             client.delete(key)
+
+
+@pytest.fixture
+def roles(db):
+    """New accounts get one; a test with real commits may have emptied the table."""
+    if Group.objects.count() < len(Role):
+        seed_roles()
+
+
+@pytest.fixture
+def issuer(settings, roles):
+    with fake_issuer() as running:
+        settings.OAUTH_PROVIDERS = [described("fake", running.url)]
+        settings.OAUTH_REDIRECT_URIS = [CALLBACK]
+        forget_providers()
+        yield running
+    forget_providers()

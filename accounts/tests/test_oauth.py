@@ -5,23 +5,20 @@ from datetime import timedelta
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from django.contrib.auth.models import Group
 from django.db import connection
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from accounts.auth import _oauth, forget_providers
-from accounts.constants import Role
+from accounts.auth import _oauth
 from accounts.models import ActivityEntry, Ceremony, Identity, Session, User
 from accounts.services import begin_totp, confirm_totp
 from accounts.tests.authenticators import code_at
-from accounts.tests.factories import PHONE, make_user, seed_roles
+from accounts.tests.factories import PHONE, make_user
 from accounts.tests.issuers import (
     CALLBACK,
     described,
     fake_issuer,
     github,
-    real_provider,
     sign_and_change,
     sign_with_a_key_of_its_own,
     sign_with_an_unknown_key,
@@ -30,60 +27,24 @@ from accounts.tests.issuers import (
     sign_with_the_public_key,
     sign_with_the_secret,
 )
-from core.models import OutboxEvent
+from accounts.tests.oauth_flow import (
+    EMAIL,
+    OAUTH,
+    REFUSED,
+    begin,
+    finish,
+    refusal,
+    sign_in,
+    start,
+)
 from core.tests.racing import race
-
-OAUTH = "/api/v1/auth/oauth"
-IDENTITIES = "/api/v1/me/identities"
-EMAIL = "anna@example.com"
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def roles(db):
-    """New accounts get one; a test with real commits may have emptied the table."""
-    if Group.objects.count() < len(Role):
-        seed_roles()
-
-
-@pytest.fixture
-def issuer(settings, roles):
-    with fake_issuer() as running:
-        settings.OAUTH_PROVIDERS = [described("fake", running.url)]
-        settings.OAUTH_REDIRECT_URIS = [CALLBACK]
-        forget_providers()
-        yield running
-    forget_providers()
-
-
-@pytest.fixture
 def anna():
     return make_user(email=EMAIL)
-
-
-def start(api, provider="fake", redirect_uri=CALLBACK):
-    path = f"{OAUTH}/{provider}/start"
-    return api.post(path, {"redirect_uri": redirect_uri})
-
-
-def finish(api, back, provider="fake", **headers):
-    return api.post(f"{OAUTH}/{provider}/callback", back, headers=headers)
-
-
-def sign_in(api, issuer, **changes):
-    return finish(api, issuer.authorize(begin(api), **changes))
-
-
-def begin(api):
-    return start(api).json()["authorization_url"]
-
-
-def refusal(response):
-    return response.status_code, response.json()["code"]
-
-
-REFUSED = (401, "oauth_refused")
 
 
 def test_providers_are_listed_without_their_secrets(api, issuer):
@@ -355,49 +316,6 @@ def test_a_state_is_one_providers(api, issuer, settings):
         assert other.asked == []
 
 
-def test_an_equal_address_links_nothing(api, anna, issuer):
-    response = sign_in(api, issuer)
-
-    assert refusal(response) == (409, "identity_link_required")
-    assert not Identity.objects.exists()
-    assert not Session.objects.exists()
-
-
-def test_the_owner_links_it_by_signing_in_once(api, api_as, anna, issuer):
-    ticket = sign_in(api, issuer).json()["ticket"]
-
-    linked = api_as(anna).post(IDENTITIES, {"ticket": ticket})
-
-    assert linked.status_code == 201
-    assert (linked.json()["provider"], linked.json()["email"]) == ("fake", EMAIL)
-    assert sign_in(api, issuer).json()["user"]["id"] == str(anna.pk)
-    event = OutboxEvent.objects.get(name="accounts.identity_linked")
-    assert event.payload == {"user_id": str(anna.pk), "provider": "fake"}
-
-
-def test_the_ticket_links_once_and_for_its_account(api, api_as, anna, issuer, customer):
-    ticket = sign_in(api, issuer).json()["ticket"]
-
-    stolen = api_as(customer).post(IDENTITIES, {"ticket": ticket})
-    again = api_as(anna).post(IDENTITIES, {"ticket": ticket})
-
-    assert refusal(stolen) == refusal(again) == (401, "invalid_ticket")
-    assert not Identity.objects.exists()
-
-
-@pytest.mark.parametrize("said", [False, None, "true", 1])
-@pytest.mark.parametrize("has_account", [True, False])
-def test_an_unverified_address_is_refused_whoever_has_it(
-    api, issuer, said, has_account
-):
-    if has_account:
-        make_user(email=EMAIL)
-    issuer.email_verified = said
-
-    assert refusal(sign_in(api, issuer)) == (403, "provider_email_unverified")
-    assert not Identity.objects.exists()
-
-
 def test_a_closed_account_is_not_opened(api, issuer):
     sign_in(api, issuer)
     User.objects.update(is_active=False)
@@ -420,104 +338,6 @@ def test_the_second_factor_is_asked_for_after_the_provider_too(api, issuer):
         "code": code_at(secret, timezone.now()),
     }
     assert api.post("/api/v1/auth/mfa", body).status_code == 200
-
-
-def link(client, issuer, **changes):
-    body = {"provider": "fake", "redirect_uri": CALLBACK}
-    url = client.post(f"{IDENTITIES}/start", body).json()["authorization_url"]
-    back = {"provider": "fake"} | issuer.authorize(url) | changes
-    return client.post(IDENTITIES, back)
-
-
-def test_linking_while_signed_in(api, api_as, anna, issuer):
-    issuer.email, issuer.email_verified = "other@example.net", False
-    client = api_as(anna)
-
-    linked = link(client, issuer)
-
-    assert linked.status_code == 201
-    assert [one["id"] for one in client.get(IDENTITIES).json()] == [linked.json()["id"]]
-    assert sign_in(api, issuer).json()["user"]["id"] == str(anna.pk)
-
-
-def test_a_link_is_for_who_asked_for_it(api, api_as, anna, customer, issuer):
-    """Somebody else's link, slipped into the victim's session, links nothing."""
-    body = {"provider": "fake", "redirect_uri": CALLBACK}
-    start = api_as(customer).post(f"{IDENTITIES}/start", body).json()
-    back = issuer.authorize(start["authorization_url"])
-
-    response = api_as(anna).post(IDENTITIES, {"provider": "fake"} | back)
-
-    assert refusal(response) == REFUSED
-    assert not Identity.objects.exists()
-
-
-def test_a_state_to_link_signs_nobody_in(api, api_as, anna, issuer):
-    body = {"provider": "fake", "redirect_uri": CALLBACK}
-    start = api_as(anna).post(f"{IDENTITIES}/start", body).json()
-
-    assert refusal(finish(api, issuer.authorize(start["authorization_url"]))) == REFUSED
-
-
-def test_an_identity_is_one_accounts(api, api_as, issuer, customer):
-    sign_in(api, issuer)
-
-    assert refusal(link(api_as(customer), issuer)) == (409, "identity_in_use")
-
-
-def test_unlinking(api, api_as, anna, customer, issuer):
-    client = api_as(anna)
-    address = f"{IDENTITIES}/{link(client, issuer).json()['id']}"
-
-    assert api_as(customer).delete(address).status_code == 404
-    assert client.delete(address).status_code == 204
-    assert client.get(IDENTITIES).json() == []
-    assert OutboxEvent.objects.filter(name="accounts.identity_unlinked").count() == 1
-
-
-def test_the_last_way_in_stays(api, api_as, issuer):
-    sign_in(api, issuer)
-    client = api_as(User.objects.get())
-    (identity,) = client.get(IDENTITIES).json()
-
-    response = client.delete(f"{IDENTITIES}/{identity['id']}")
-
-    assert refusal(response) == (409, "last_sign_in_method")
-
-
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("post", IDENTITIES),
-        ("post", f"{IDENTITIES}/start"),
-        ("delete", f"{IDENTITIES}/019aa5c0-7b1e-7cc2-9d3a-0d2f6f9d1a11"),
-    ],
-)
-def test_changing_identities_asks_for_a_recent_proof(api_as, anna, method, path):
-    client = api_as(anna)
-    Session.objects.update(authenticated_at=timezone.now() - timedelta(minutes=11))
-
-    assert refusal(getattr(client, method)(path)) == (403, "step_up_required")
-
-
-@pytest.mark.parametrize("body", [{}, {"ticket": "x", "code": "y"}, {"code": "y"}])
-def test_linking_takes_one_sort_of_proof(api_as, anna, body):
-    response = api_as(anna).post(IDENTITIES, body)
-
-    assert refusal(response) == (422, "validation_error")
-
-
-def test_identities_cost_one_query_however_many(
-    api_as, anna, issuer, django_assert_num_queries
-):
-    client = api_as(anna)
-    for count in (1, 2, 3):
-        issuer.subject = f"sub-{count}"
-        link(client, issuer)
-        if count != 2:
-            # The session and its user, and the identities.
-            with django_assert_num_queries(2):
-                assert len(client.get(IDENTITIES).json()) == count
 
 
 def test_a_provider_that_is_gone_is_unavailable(api, issuer, settings):
@@ -582,61 +402,3 @@ def test_of_two_first_sign_ins_at_once_both_reach_one_account(
 
     assert [response.status_code for response in responses] == [200] * 4
     assert User.objects.count() == Identity.objects.count() == 1
-
-
-@pytest.fixture(scope="module")
-def real():
-    with real_provider() as running:
-        yield running
-
-
-@pytest.fixture
-def offered(real, settings, roles):
-    settings.OAUTH_PROVIDERS = [described("real", real.url)]
-    settings.OAUTH_REDIRECT_URIS = [CALLBACK]
-    forget_providers()
-    yield real
-    forget_providers()
-
-
-def visit(api, real, person="anna"):
-    url = start(api, "real").json()["authorization_url"]
-    return real.authorize(url, person=person)
-
-
-def test_a_real_provider_signs_in(api, offered):
-    back = visit(api, offered)
-
-    response = finish(api, back, "real")
-
-    assert set(back) == {"code", "state", "iss"}
-    assert response.status_code == 200, response.content
-    assert response.json()["user"]["email"] == EMAIL
-    assert response.json()["user"]["name"] == "Anna Smith"
-    assert finish(api, visit(api, offered), "real").status_code == 200
-    assert User.objects.count() == 1
-
-
-def test_a_real_providers_answer_counts_once(api, offered):
-    back = visit(api, offered)
-    finish(api, back, "real")
-
-    assert refusal(finish(api, back, "real")) == REFUSED
-
-
-def test_a_real_providers_code_is_bound_to_its_sign_in(api, offered):
-    attackers = visit(api, offered, person="eve")["code"]
-    back = visit(api, offered) | {"code": attackers}
-
-    assert refusal(finish(api, back, "real")) == REFUSED
-
-
-def test_a_real_provider_takes_over_no_account(api, api_as, anna, offered):
-    by_address = finish(api, visit(api, offered), "real")
-    by_claim = finish(api, visit(api, offered, person="eve"), "real")
-
-    assert refusal(by_address) == (409, "identity_link_required")
-    assert refusal(by_claim) == (403, "provider_email_unverified")
-    ticket = by_address.json()["ticket"]
-    assert api_as(anna).post(IDENTITIES, {"ticket": ticket}).status_code == 201
-    assert finish(api, visit(api, offered), "real").status_code == 200
