@@ -9,9 +9,13 @@ import pytest
 
 from core import http_client
 from core.http_client import Client, NotSentError, OutcomeUnknownError
+from core.protection import shedding
+from core.protection.admission import Admission
 from core.protection.breaker import State, breakers, get_breaker
+from core.protection.concurrency import FixedLimit
 from core.protection.counters import counters, totals
 from core.protection.deadlines import deadline
+from core.protection.gate import ThreadGate
 from core.protection.retries import RetryPolicy
 from core.request_ids import enter_request, leave_request
 
@@ -431,3 +435,23 @@ def test_a_dependency_that_is_down_is_not_hammered(settings, is_breaking):
     if is_breaking:
         # While the circuit is open next to nothing gets through.
         assert len(failing.keys) < 0.1 * offered
+
+
+def test_who_asks_another_gives_his_place_to_the_next(monkeypatch):
+    gate = ThreadGate(Admission(FixedLimit(1)), most_aside=1)
+    monkeypatch.setattr(shedding, "gate", lambda: gate)
+    token = shedding.inside.set(gate.enter(priority=10, rank=10.0))
+    seen = []
+
+    def look(handler):
+        seen.append((gate.admission.inflight, gate.admission.aside))
+        send(handler, b"{}")
+
+    try:
+        with shop_calling(look) as shop:
+            shop.get("/", operation="look")
+    finally:
+        shedding.inside.reset(token)
+
+    assert seen == [(0, 1)]
+    assert (gate.admission.inflight, gate.admission.aside) == (1, 0)
