@@ -16,7 +16,10 @@ class ConfigConfig(AppConfig):
             get_email_change,
             get_session_notice,
         )
-        from accounts.services import write_link  # noqa: PLC0415 -- see above
+        from accounts.services import (  # noqa: PLC0415 -- see above
+            write_erasure_notice,
+            write_link,
+        )
         from catalog import imports  # noqa: PLC0415 -- see above
         from config.counted_stock import CountedStock  # noqa: PLC0415 -- see above
         from notifications.services import register_subject  # noqa: PLC0415 -- see above
@@ -29,3 +32,4 @@ class ConfigConfig(AppConfig):
         register_subject("account_link", write_link)
         register_subject("session", get_session_notice)
         register_subject("email_change", get_email_change)
+        register_subject("erasure", write_erasure_notice)

@@ -224,6 +224,27 @@ SIGN_INS_GUESSED = _security(
         ),
     ),
 )
+ERASURE_REQUESTED = _security(
+    "erasure_requested",
+    Notice(
+        headline=gettext_lazy("Your account will be erased"),
+        text=gettext_lazy(
+            "In 14 days we erase your account and what tells of you. Sign in before, or follow the link, and it stays."
+        ),
+        advice=gettext_lazy(
+            "If that was not you, keep the account and set a new password at once."
+        ),
+        button=gettext_lazy("Keep the account"),
+    ),
+    subject="erasure",
+)
+ERASURE_CANCELED = _security(
+    "erasure_canceled",
+    Notice(
+        headline=gettext_lazy("Your account stays"),
+        text=gettext_lazy("It was to be erased, and is not any more."),
+    ),
+)
 KINDS = {
     kind.slug: kind
     for kind in (
@@ -243,5 +264,7 @@ KINDS = {
         IDENTITY_LINKED,
         IDENTITY_UNLINKED,
         SIGN_INS_GUESSED,
+        ERASURE_REQUESTED,
+        ERASURE_CANCELED,
     )
 }

@@ -6,6 +6,8 @@ from accounts.events import (
     AccountExists,
     AccountLinkRequested,
     EmailChanged,
+    ErasureCanceled,
+    ErasureRequested,
     FactorAdded,
     FactorRemoved,
     IdentityLinked,
@@ -23,6 +25,8 @@ from notifications.constants import (
     ACCOUNT_EXISTS,
     CHANGE_EMAIL,
     EMAIL_CHANGED,
+    ERASURE_CANCELED,
+    ERASURE_REQUESTED,
     FACTOR_ADDED,
     FACTOR_REMOVED,
     IDENTITY_LINKED,
@@ -119,6 +123,16 @@ def notify_of_unlinked_identity(delivered: Delivered) -> None:
 @subscribe(SignInsGuessed)
 def notify_of_guessed_sign_ins(delivered: Delivered) -> None:
     _tell_owner(delivered, SIGN_INS_GUESSED)
+
+
+@subscribe(ErasureRequested)
+def notify_of_erasure(delivered: Delivered) -> None:
+    _tell_owner(delivered, ERASURE_REQUESTED)
+
+
+@subscribe(ErasureCanceled)
+def notify_of_canceled_erasure(delivered: Delivered) -> None:
+    _tell_owner(delivered, ERASURE_CANCELED)
 
 
 def _tell_owner(delivered: Delivered, kind: Kind, *, subject: str = "user_id") -> None:

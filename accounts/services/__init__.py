@@ -20,11 +20,13 @@ from accounts.services._changing_passwords import (
     start_password_reset,
 )
 from accounts.services._erasure import (
+    ErasureNotice,
     anonymize_users,
     cancel_erasure,
     erase_due,
     request_erasure,
     undo_erasure,
+    write_erasure_notice,
 )
 from accounts.services._exports import (
     erase_exports,
@@ -97,6 +99,7 @@ from accounts.services._totp import (
 from accounts.services._verifying import verify_email
 
 __all__ = [
+    "ErasureNotice",
     "IssuedKey",
     "MfaRequired",
     "OAuthStart",
@@ -179,5 +182,6 @@ __all__ = [
     "undo_erasure",
     "unlink_identity",
     "verify_email",
+    "write_erasure_notice",
     "write_link",
 ]

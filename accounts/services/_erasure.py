@@ -1,15 +1,17 @@
 """Erasing a person: asked for, undone by signing in, done when the grace is over."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import structlog
+from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.db.models import QuerySet
 
-from accounts.auth import Device, forget_user, read_undo_token
+from accounts.auth import Device, forget_user, make_undo_token, read_undo_token
 from accounts.constants import ERASURE_GRACE, ActivityKind, EndReason
 from accounts.events import ErasureCanceled, ErasureRequested, UserErased
 from accounts.exceptions import InvalidUndoTokenError
@@ -82,6 +84,26 @@ def undo_erasure(*, token: str, now: datetime) -> None:
     is_theirs = User.objects.filter(pk=user_id, erase_after=erase_after).exists()
     if not is_theirs or not cancel_erasure(user_id=user_id, device=None, now=now):
         raise InvalidUndoTokenError
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureNotice:
+    """What undoes an erasure that was asked for."""
+
+    email: str
+    url: str
+
+
+def write_erasure_notice(user_id: UUID) -> ErasureNotice | None:
+    """Return the link for the mail; None when the account stays, or is gone."""
+    leaving = User.objects.filter(pk=user_id, erased_at=None)
+    user = leaving.only("email", "erase_after").first()
+    if user is None or user.erase_after is None:
+        return None
+    token = make_undo_token(user.pk, user.erase_after)
+    # Behind the #, where no server's log has it.
+    url = f"{settings.SHOP_URL}/account/undo-erasure#token={token}"
+    return ErasureNotice(email=user.email, url=url)
 
 
 def erase_due(*, now: datetime, limit: int = 100) -> int:

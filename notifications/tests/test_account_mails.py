@@ -122,3 +122,16 @@ def test_a_reused_refresh_token_is_told_of():
     message = newest()
 
     assert (message.to, message.subject) == ([ANNA], "We ended a session of yours")
+
+
+def test_who_leaves_gets_a_link_that_keeps_the_account():
+    user = make_user(email=ANNA, locale="de")
+    signed_in(user).delete("/api/v1/auth/me")
+
+    message = newest()
+
+    assert message.subject == "Ihr Konto wird gelöscht"
+    token = re.search(r"/account/undo-erasure#token=(\S+)", message.body)[1]
+    assert token not in str([*OutboxEvent.objects.values_list("payload", flat=True)])
+    assert post("undo-erasure", token=token).status_code == 204
+    assert newest().subject == "Ihr Konto bleibt"
