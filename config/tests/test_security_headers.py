@@ -247,7 +247,7 @@ def test_cookies_are_kept_from_scripts_and_other_sites(admin_user):
 
     client.post("/admin/login/", credentials)
 
-    assert {"sessionid", "csrftoken"} == set(client.cookies)
+    assert set(client.cookies) == {"sessionid", "csrftoken", "shop_device"}
     for cookie in client.cookies.values():
         assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
         assert (cookie["path"], cookie["domain"]) == ("/", "")
@@ -279,6 +279,7 @@ from django.conf import settings as s
 for kind in ("SESSION", "CSRF"):
     names = ("NAME", "SECURE", "HTTPONLY", "SAMESITE", "PATH", "DOMAIN")
     print(*(getattr(s, f"{kind}_COOKIE_{name}") for name in names))
+print(s.DEVICE_COOKIE_NAME)
 """
 
 
@@ -295,4 +296,5 @@ def test_production_binds_cookies_to_its_host():
     assert said.stdout.splitlines() == [
         "__Host-sessionid True True Lax / None",
         "__Host-csrftoken True True Lax / None",
+        "__Host-device",
     ]
