@@ -251,14 +251,12 @@ def test_a_weak_password_is_refused(password, code):
         "😀" * 8,
         "  six  blanks  ",
         "пароль-из-слов",
-        "x y z 1",
+        "x y z 1q",
         "hannasmithers",
         "z" * 64 + "q" * 64,
     ],
 )
 def test_any_characters_do(password):
-    if len(password) < 8:
-        pytest.skip("too short")
     assert post("register", email=ANNA, password=password).status_code == 202
 
 
