@@ -14,7 +14,6 @@ from django.conf import settings
 from django.db import connection
 
 Chore = Callable[[], None]
-_SETTING_UP_SECONDS = 0.05
 _logger = logging.getLogger(__name__)
 
 
@@ -52,8 +51,6 @@ class Keeper:
                 _logger.exception("A chore of the keeper failed.")
 
     def _keep(self) -> None:
-        while not apps.ready:
-            time.sleep(_SETTING_UP_SECONDS)
         while True:
             try:
                 self.make_round()

@@ -74,7 +74,8 @@ def control_of(breaker: str) -> Control:
 
 
 def own_control_of(breaker: str) -> Control:
-    keeper.wake()
+    # Wakes no keeper: asked at import, where a thread would be lost by a fork, and leave
+    # its children a database pool that is not theirs.
     return switchboard.positions.controls.get(breaker, _AUTOMATIC)
 
 
