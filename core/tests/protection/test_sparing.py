@@ -197,3 +197,23 @@ def test_memory_is_bounded(server, clock):
         sparing.take([Bucket(f"ip:{number}", CAPACITY, 1)])
 
     assert len(sparing) == 100
+
+
+def test_the_least_recently_asked_is_forgotten_first(server, clock):
+    sparing = SparingBuckets(server, size=2, clock=clock)
+    for key in ("a", "b", "c"):
+        sparing.take([Bucket(key, CAPACITY, 0.0001)])
+    asked = server.asked
+
+    sparing.take([Bucket("c", CAPACITY, 0.0001)])
+    assert server.asked == asked
+    sparing.take([Bucket("a", CAPACITY, 0.0001)])
+    assert server.asked == asked + 1
+
+
+def test_ten_thousand_are_remembered(server, clock):
+    sparing = SparingBuckets(server, clock=clock)
+    for number in range(10_001):
+        sparing.take([Bucket(str(number), CAPACITY, 0.0001)])
+
+    assert len(sparing) == 10_000
