@@ -1,6 +1,7 @@
 import os
 import sys
 from contextlib import suppress
+from typing import cast
 
 from django.core.wsgi import get_wsgi_application
 from django.urls import Resolver404, resolve
@@ -11,11 +12,11 @@ django_application = get_wsgi_application()
 
 # Models are there only now.
 from core.key_proofs import require_keys  # noqa: E402 -- see above
-from core.protection.door import Door  # noqa: E402 -- see above
+from core.protection.door import Application, Door  # noqa: E402 -- see above
 
 require_keys()
 # What is hopeless under overload never gets as far as Django.
-application = Door(django_application)
+application = Door(cast("Application", django_application))
 
 # Imports the views and compiles the routes, which else the first visitor waits for.
 with suppress(Resolver404):
