@@ -8,6 +8,7 @@ from core.protection.addresses import client_of
 from core.protection.counters import Counters
 from core.protection.line import Line
 from core.protection.policies import Policy, Weight
+from core.protection.principals import Principal
 from core.protection.rules import Rulebook, Rules
 from core.protection.sparing import SparingBuckets
 from core.protection.token_bucket import Bucket, LocalBuckets, SharedBuckets
@@ -198,3 +199,22 @@ def test_general_ones_are_granted_whole(world):
     [level] = limiter.take([Bucket("k", 4, 8)])
 
     assert level.remaining == 3
+
+
+def known(request):
+    """Tell who calls, for the test of callers that share an address."""
+    user = request.META.get("HTTP_X_USER")
+    return Principal("user", user, "customer") if user else None
+
+
+def test_users_share_what_is_per_address_and_nothing_else(world, settings):
+    settings.RATE_LIMIT_PRINCIPALS = [f"{__name__}.known"]
+    world(Policy("address", 3, 3600, per="ip"), Policy("minute", 2, 3600))
+    users = ("ann", "ann", "ben", "cid")
+
+    refusals = [judge(HTTP_X_USER=user).error for user in users]
+
+    assert refusals[:3] == [None] * 3
+    assert refusals[3].extensions["violated_policies"] == ["address"]
+    elsewhere = judge(HTTP_X_USER="ann", REMOTE_ADDR="203.0.113.9").error
+    assert elsewhere.extensions["violated_policies"] == ["minute"]
