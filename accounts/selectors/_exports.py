@@ -1,6 +1,9 @@
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
-from typing import IO, cast
 from uuid import UUID
+
+from django.core.files.storage import Storage
 
 from accounts.exceptions import ExportNotFoundError
 from accounts.models import Export
@@ -34,12 +37,26 @@ def get_ready_export(export_id: UUID, *, now: datetime) -> Export:
     return export
 
 
-def open_export(export: Export) -> IO[bytes]:
-    """Open the file.
+@dataclass(frozen=True, slots=True)
+class ExportFile:
+    """A file of so many bytes, opened when its content is first asked for."""
+
+    size: int
+    content: Iterator[bytes]
+
+
+def open_export(export: Export) -> ExportFile:
+    """Return the file.
 
     :raises ExportNotFoundError: it was removed a moment ago.
     """
+    storage, name = export.file.storage, str(export.file.name)
     try:
-        return cast("IO[bytes]", export.file.storage.open(str(export.file.name), "rb"))
+        return ExportFile(storage.size(name), _chunks(storage, name))
     except FileNotFoundError as error:
         raise ExportNotFoundError from error
+
+
+def _chunks(storage: Storage, name: str) -> Iterator[bytes]:
+    with storage.open(name, "rb") as file:
+        yield from file.chunks()

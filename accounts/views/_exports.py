@@ -1,7 +1,7 @@
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.http import FileResponse
+from django.http import StreamingHttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -80,13 +80,17 @@ class ExportFileView(ApiView):
         parameters=[OpenApiParameter("token", str, required=True)],
         responses={(200, "application/zip"): OpenApiTypes.BINARY},
     )
-    def get(self, request: Request, pk: UUID) -> FileResponse:
+    def get(self, request: Request, pk: UUID) -> StreamingHttpResponse:
         if not is_export_token(request.GET.get("token", ""), pk):
             raise ExportNotFoundError
         export = selectors.get_ready_export(pk, now=timezone.now())
-        return FileResponse(
-            selectors.open_export(export),
-            as_attachment=True,
-            filename=f"my-data-{export.created_at:%Y-%m-%d}.zip",
+        file = selectors.open_export(export)
+        name = f"my-data-{export.created_at:%Y-%m-%d}.zip"
+        return StreamingHttpResponse(
+            file.content,
             content_type="application/zip",
+            headers={
+                "Content-Disposition": f'attachment; filename="{name}"',
+                "Content-Length": str(file.size),
+            },
         )
