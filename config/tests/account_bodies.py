@@ -55,5 +55,8 @@ ACCOUNT_BODIES = {
         "provider": "fake",
         "redirect_uri": CALLBACK,
     },
+    "PATCH /api-keys/{id}": lambda _: {"name": "New ERP"},
+    "PUT /users/{id}/roles": lambda _: {"roles": ["customer"]},
+    "PUT /roles/{name}": lambda _: {"permissions": ["catalog.view_product"]},
     "POST /me/identities": lambda shop: {"ticket": factors.make_offer(shop.me())},
 }

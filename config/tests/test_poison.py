@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from accounts.auth import make_export_token, make_undo_token
 from accounts.models import Export, User
+from accounts.services import add_address, create_api_key
 from accounts.tests import factors
 from accounts.tests.factories import (
     PASSWORD,
@@ -189,7 +190,7 @@ class Shop:
 
     def place(self, path):
         """Return the values of a path's parameters."""
-        kind = path.removeprefix("/api/v1/").split("/")[0]
+        kind = path.removeprefix("/api/v1/").split("/")[0].replace("-", "_")
         return getattr(self, f"_{kind}")(path) if "{" in path else {}
 
     def me(self):
@@ -205,7 +206,25 @@ class Shop:
     def _me(self, path):
         if "/identities/" in path:
             return {"id": factors.make_identity(self.me()).pk}
+        if "/addresses/" in path:
+            address = add_address(
+                user_id=self.me().pk, fields=ADDRESS, device=None, now=timezone.now()
+            )
+            return {"id": address.pk}
         return {"id": make_export(self.me()).pk}
+
+    def _api_keys(self, path):
+        scopes = ["orders.view_order"]
+        made = create_api_key(
+            name="ERP", scopes=scopes, actor=self.me(), now=timezone.now()
+        )
+        return {"id": made.key.pk}
+
+    def _users(self, path):
+        return {"id": make_user(is_active=not path.endswith("/reactivate")).pk}
+
+    def _roles(self, path):
+        return {"name": "moderator"}
 
     def _attributes(self, path):
         attribute = make_attribute("fabric", values=["Silk"])
