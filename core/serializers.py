@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from threading import local
 from typing import Any
 
+import orjson
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
@@ -116,6 +117,21 @@ class MoneySerializer(StrictSerializer):
 
 class MoneyField(MoneySerializer):
     """Money as one member of a larger shape."""
+
+
+class BoundedJSONField(serializers.JSONField):
+    """Anything, as long as it takes at most ``max_bytes`` as JSON."""
+
+    default_error_messages = {"too_large": "At most {limit} bytes."}
+
+    def __init__(self, *, max_bytes: int, **kwargs: Any) -> None:
+        self.max_bytes = max_bytes
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        if len(orjson.dumps(data)) > self.max_bytes:
+            self.fail("too_large", limit=self.max_bytes)
+        return super().to_internal_value(data)
 
 
 class BoundedDictField(serializers.DictField):

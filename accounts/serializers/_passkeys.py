@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from accounts.models import Passkey
-from core.serializers import BoundedDictField, StrictSerializer
+from core.serializers import BoundedDictField, BoundedJSONField, StrictSerializer
 
 # An authenticator's answer with a certificate has a few thousand.
 _PART_MAX_LENGTH = 16_384
@@ -42,7 +42,7 @@ class PasskeyCredentialSerializer(StrictSerializer):
         max_length=32, required=False, allow_null=True
     )
     clientExtensionResults = BoundedDictField(
-        child=serializers.JSONField(), max_members=20, required=False
+        child=BoundedJSONField(max_bytes=4096), max_members=20, required=False
     )
 
 
