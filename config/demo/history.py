@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID, uuid5
 
+from django.db import connection
+
 from accounts.models import User
 from catalog.models import Price, Variant
 from inventory import services as inventory_services
@@ -240,11 +242,19 @@ def _step(
     )
 
 
+def _plan_anew() -> None:
+    """Let statements that are planned once learn how large the tables have become."""
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE inventory_stock, inventory_reservation")
+
+
 def _move_stock(history: History) -> None:
     demand: dict[UUID, dict[UUID, int]] = {}
     for line in history.lines:
         demand.setdefault(line.order_id, {})[line.variant_id] = line.quantity
-    for payment in history.payments:
+    for number, payment in enumerate(history.payments):
+        if number % 100 == 0:
+            _plan_anew()
         order = payment.order
         inventory_services.reserve_stock(
             reference=payment.id,
