@@ -50,7 +50,7 @@ class Shop(RuleBasedStateMachine):
         if not self.references:
             return
         given = {"reason": "", "actor_id": None} if verb == "return_stock" else {}
-        with suppress(DomainError):
+        with suppress(DomainError), transaction.atomic():
             getattr(services, verb)(
                 reference=self.references[pick % len(self.references)],
                 now=self.now,
