@@ -1,9 +1,10 @@
 """What a lock that did not come in time means. The time is LOCK_TIMEOUT_MS."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, OperationalError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import errors
 
 from core.errors import DomainError, ErrorKind
@@ -48,6 +49,16 @@ def sole_run(name: str) -> Iterator[bool]:
             )
             (is_ours,) = cursor.fetchone()
         yield bool(is_ours)
+    finally:
+        _give_back(own)
+
+
+def _give_back(own: BaseDatabaseWrapper) -> None:
+    """End the transaction first: a pool warns of a connection that is still in one."""
+    try:
+        # One that is lost has let go already.
+        with suppress(DatabaseError):
+            own.rollback()
     finally:
         own.close()
 
