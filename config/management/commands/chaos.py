@@ -40,7 +40,8 @@ class Command(BaseCommand):
         except ChaosError as error:
             raise CommandError(str(error)) from error
         # Whatever ends it, the server is put back.
-        for number in (signal.SIGTERM, signal.SIGALRM):
+        # SIGINT too: a shell's background jobs are started deaf to it.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
             signal.signal(number, signal.default_int_handler)
         signal.alarm(seconds or 0)
         output = cast("TextIO", self.stdout)
