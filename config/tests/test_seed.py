@@ -9,6 +9,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.models import Address
+from accounts.tests.factories import seed_roles
 from catalog.models import Category, Price, Product, ProductCard, Variant
 from config.demo.pictures import SHAPES, product_svg
 from config.demo.shop import open_demo_shop
@@ -59,6 +60,12 @@ def test_a_key_that_the_shop_would_refuse_is_not_shown(db, settings):
     open_demo_shop(now=timezone.now())
     settings.API_KEY_MODE = "live"
     assert demo_key() == ""
+
+
+@pytest.fixture
+def db(db):
+    """A database as the migrations leave it: tests with real commits flush the roles."""
+    seed_roles()
 
 
 def contents():

@@ -2,7 +2,7 @@ import pytest
 import redis
 
 from core.models import RateLimitPolicy, RouteWeight
-from core.protection import counters, gauges, limiter, refusals
+from core.protection import counters, gauges, limiter, refusals, traffic
 from core.protection.line import Line
 from core.protection.sparing import SparingBuckets
 from core.protection.token_bucket import LocalBuckets, SharedBuckets
@@ -15,6 +15,7 @@ def limits(impatient_limits, monkeypatch):
     monkeypatch.setattr(counters, "line", line)
     monkeypatch.setattr(gauges, "line", line)
     monkeypatch.setattr(refusals, "line", line)
+    monkeypatch.setattr(traffic, "line", line)
     monkeypatch.setattr(limiter, "shared", SparingBuckets(SharedBuckets(line.call)))
     return impatient_limits
 
