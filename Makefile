@@ -54,7 +54,7 @@ seed: install ## Fill the shop with the demo's goods, people and orders
 	@$(BIN)/python manage.py seed
 
 bench: install-dev ## Measure the production processes under load
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks.shop
 
 bench-overload: install-dev ## Send ten times what the shop can do, and look who is served
 	@$(BIN)/python -m benchmarks.overload --plot docs/images/overload.svg

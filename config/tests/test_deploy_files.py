@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -256,3 +257,16 @@ def test_a_server_without_settings_is_production(module):
 
     assert finished.returncode == 1
     assert "DATABASE_URL must be set in production." in finished.stderr
+
+
+def test_every_module_that_the_makefile_runs_is_there():
+    ours = re.findall(
+        r"-m ((?:benchmarks|config)[\w.]*)", (ROOT / "Makefile").read_text()
+    )
+
+    assert "benchmarks.shop" in ours
+    for name in ours:
+        found = find_spec(name)
+        assert found is not None, name
+        is_package = found.submodule_search_locations is not None
+        assert not is_package or find_spec(f"{name}.__main__"), name
