@@ -19,16 +19,21 @@ from core.protection.attempts import Attempt, account_key
 # A household shares a tablet; more accounts than these are no household. Each has two
 # keys: by its address, as a form names it, and by its id, as a ticket does.
 _MOST_KEYS = 8
-# A form to sign in is small; what is larger isn't one.
+# A form to sign in is small; of larger ones there are few, whoever they are about.
 _MOST_FORM_BYTES = 65_536
 
 
 def attempt_of(request: HttpRequest) -> Attempt | None:
-    """Return the account that the request's form names, if it names one."""
+    """Return the account that the request's form names.
+
+    A form that can't be read counts as one about nobody, and all of those share a quota:
+    whatever the view may still make of it, nobody guesses by it. None for a ticket that
+    isn't ours, which opens nothing.
+    """
     name = _named_account(request)
-    if not name:
+    if name is None:
         return None
-    account = account_key(name)
+    account = account_key(User.objects.normalize_email(name))
     device_id = device_of(request).id
     if device_id is None or account not in accounts_known_to(request):
         return Attempt(account)
@@ -42,20 +47,28 @@ def proof_of_device(request: HttpRequest | Request, device_id: UUID, user: User)
     return device_token(device_id, [*own, *others][:_MOST_KEYS])
 
 
-def _named_account(request: HttpRequest) -> str:
-    length = request.META.get("CONTENT_LENGTH") or "0"
-    if not length.isdigit() or int(length) > _MOST_FORM_BYTES:
-        return ""
-    given: Any = request.POST
-    if request.content_type == "application/json":
-        try:
-            given = orjson.loads(request.body)
-        except ValueError:
-            return ""
-        if not isinstance(given, dict):
-            return ""
+def _named_account(request: HttpRequest) -> str | None:
+    given, member = _form_of(request)
     ticket = given.get("ticket")
     if isinstance(ticket, str) and ticket:
-        return user_of_ticket(ticket) or ""
-    name = given.get("email") or given.get("username")
-    return name.strip() if isinstance(name, str) else ""
+        return user_of_ticket(ticket)
+    name = given.get(member)
+    return name if isinstance(name, str) else ""
+
+
+def _form_of(request: HttpRequest) -> tuple[Any, str]:
+    """Return the form, and which of its members the view will take for the account.
+
+    That one and no other: whoever adds a second name must not choose which is counted.
+    """
+    is_json = request.content_type == "application/json"
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not length.isdigit() or int(length) > _MOST_FORM_BYTES:
+        return {}, ""
+    if not is_json:
+        return request.POST, "username"
+    try:
+        given = orjson.loads(request.body)
+    except ValueError:
+        return {}, ""
+    return given if isinstance(given, dict) else {}, "email"

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import orjson
 import pytest
 import redis
 from django.core.signing import Signer
@@ -89,6 +90,58 @@ def test_one_address_can_not_use_up_an_account(api, anna):
     answer = login(api, address=address(2), password=PASSWORD)
 
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("size", [0, 65_000, 70_000, 900_000])
+def test_a_form_counts_whatever_its_size(api, anna, size):
+    body = orjson.dumps({"email": EMAIL, "password": WRONG}) + b" " * size
+
+    answers = Counter(
+        api.generic(
+            *("POST", LOGIN, body, "application/json"),
+            headers={"X-Forwarded-For": address(n)},
+        ).status_code
+        for n in range(20)
+    )
+
+    assert answers[401] <= 8
+    assert answers[401] + answers[429] == 20
+
+
+def test_another_spelling_of_the_address_counts_as_the_same(api, anna):
+    spellings = [
+        EMAIL,
+        EMAIL.upper(),
+        f" {EMAIL} ",
+        f"\u3000{EMAIL}",
+        "aNNa@Example.com",
+    ]
+
+    answers = Counter(
+        login(api, address=address(n), email=spellings[n % 5]).status_code
+        for n in range(20)
+    )
+
+    assert answers[401] <= 8
+    assert answers[401] + answers[429] == 20
+
+
+@pytest.mark.parametrize("more", [{"email": "x@example.com"}, {"ticket": ""}, {}])
+def test_a_second_name_in_the_form_does_not_choose_what_is_counted(client, more):
+    make_user(email=EMAIL, roles=("admin",))
+
+    answers = Counter(
+        client.post(
+            "/admin/login/",
+            {"username": EMAIL, "password": WRONG}
+            | {name: text and f"{n}{text}" for name, text in more.items()},
+            headers={"X-Forwarded-For": address(n)},
+        ).status_code
+        for n in range(20)
+    )
+
+    assert answers[200] <= 8
+    assert answers[200] + answers[429] == 20
 
 
 def test_nothing_tells_whether_the_account_exists(api, anna):
