@@ -5,10 +5,12 @@ from threading import local
 from typing import Any
 
 import orjson
+from django.core.validators import EmailValidator
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from core.countries import COUNTRIES
+from core.mailboxes import MAILBOX_MAX_LENGTH, plain_mailbox, validate_mailbox
 from core.money import MAX_AMOUNT, Money, known_currencies
 
 
@@ -95,6 +97,25 @@ class CountryField(serializers.CharField):
         if code not in COUNTRIES:
             self.fail("unknown")
         return code
+
+
+class MailboxField(serializers.EmailField):
+    """An address that mail can be sent to."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"max_length": MAILBOX_MAX_LENGTH} | kwargs)
+        # In place of Django's, which takes more.
+        self.validators = [
+            validator
+            for validator in self.validators
+            if not isinstance(validator, EmailValidator)
+        ]
+        self.validators.append(validate_mailbox)
+
+    def to_internal_value(self, data: Any) -> str:
+        text: str = super().to_internal_value(data)
+        # What is written in other letters is kept as the mailbox that gets the mail.
+        return text if text.isascii() else plain_mailbox(text)
 
 
 class MoneySerializer(StrictSerializer):

@@ -8,6 +8,7 @@ from core.addresses import PostalAddressSerializer
 from core.money import Money
 from core.serializers import (
     CurrencyField,
+    MailboxField,
     MoneyField,
     StrictSerializer,
 )
@@ -57,7 +58,7 @@ class OpenCartSerializer(StrictSerializer):
 
 
 class ChangeCartSerializer(StrictSerializer):
-    email = serializers.EmailField(max_length=254, allow_blank=True, required=False)
+    email = MailboxField(allow_blank=True, required=False)
     shipping_address = AddressSerializer(allow_null=True, required=False)
     billing_address = AddressSerializer(
         allow_null=True, required=False, help_text="Null: the same as for shipping."

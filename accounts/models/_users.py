@@ -12,6 +12,7 @@ from django.utils.timezone import now
 from accounts.constants import EMAIL_MAX_LENGTH
 from accounts.models._factors import TotpDevice
 from core.ids import uuid7
+from core.mailboxes import plain_mailbox, validate_mailbox
 
 
 class UserQuerySet(models.QuerySet["User"]):
@@ -36,11 +37,8 @@ class UserManager(BaseUserManager["User"]):
 
     @classmethod
     def normalize_email(cls, email: str | None) -> str:
-        """Fold the case of the whole address, so that one person has one spelling.
-
-        RFC 5321 lets hosts tell local parts apart by case; none that matters does.
-        """
-        return (email or "").strip().lower()
+        """Return the one spelling by which the mailbox's account is kept and found."""
+        return plain_mailbox(email or "")
 
     def get_by_natural_key(self, username: str | None) -> "User":
         users = self.get_queryset().for_signing_in()
@@ -70,7 +68,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     """A person. The address is the login, whatever its case."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    email = models.EmailField(max_length=EMAIL_MAX_LENGTH, unique=True)
+    email = models.EmailField(
+        max_length=EMAIL_MAX_LENGTH, unique=True, validators=[validate_mailbox]
+    )
     name = models.CharField(max_length=200, blank=True, default="")
     email_verified_at = models.DateTimeField(null=True, blank=True)
     locale = models.CharField(max_length=16, default="en")

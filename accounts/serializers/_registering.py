@@ -2,17 +2,12 @@ from typing import Any
 
 from rest_framework import serializers
 
-from accounts.constants import EMAIL_MAX_LENGTH, PASSWORD_MAX_LENGTH
+from accounts.constants import PASSWORD_MAX_LENGTH
 from accounts.serializers._profiles import LocaleField
-from core.serializers import StrictSerializer
+from core.serializers import MailboxField, StrictSerializer
 
 # Ours have 43 characters.
 SECRET_MAX_LENGTH = 128
-
-
-class EmailField(serializers.EmailField):
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=EMAIL_MAX_LENGTH, **kwargs)
 
 
 class NewPasswordField(serializers.CharField):
@@ -49,14 +44,14 @@ class SecretField(serializers.CharField):
 
 
 class RegisterSerializer(StrictSerializer):
-    email = EmailField()
+    email = MailboxField()
     password = NewPasswordField()
     name = serializers.CharField(max_length=200, default="", allow_blank=True)
     locale = LocaleField(default="en", help_text="The language of our mails.")
 
 
 class AddressOnlySerializer(StrictSerializer):
-    email = EmailField()
+    email = MailboxField()
 
 
 class VerifyEmailSerializer(StrictSerializer):
@@ -77,7 +72,7 @@ class ChangePasswordSerializer(StrictSerializer):
 
 
 class ChangeEmailSerializer(StrictSerializer):
-    email = EmailField()
+    email = MailboxField()
     current_password = CurrentPasswordField()
 
 
