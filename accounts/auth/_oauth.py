@@ -23,6 +23,7 @@ from joserfc.jwk import KeySet
 
 from accounts.auth._providers import GITHUB, Provider
 from core.http_client import Answer, Client, OutgoingCallError
+from core.mailboxes import is_mailbox
 
 # Signatures that only the issuer can make; "none" and HMAC are not among them.
 _ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"]
@@ -34,6 +35,7 @@ _CLOCK_LEEWAY_SECONDS = 60
 # An id token is made while its code is exchanged.
 _ID_TOKEN_SECONDS = 600
 _LONGEST = 255
+_NAME_MAX_LENGTH = 200
 T = TypeVar("T")
 
 
@@ -299,17 +301,23 @@ def _github_claims(provider: Provider, access: str) -> Claims:
 
 
 def _claims(issuer: str, subject: str, said: Mapping[str, Any]) -> Claims:
-    if len(subject) > _LONGEST:
-        raise UntrustedAnswerError("The subject is too long.")
+    if len(subject) > _LONGEST or not subject.isprintable():
+        raise UntrustedAnswerError("The subject isn't one that we could keep.")
     email, name = said.get("email"), said.get("name")
     # The boolean and nothing like it: a text "false" would be true as well.
     is_verified = said.get("email_verified") is True
     return Claims(
         issuer=issuer,
         subject=subject,
-        verified_email=email if is_verified and isinstance(email, str) else "",
-        name=name[:200] if isinstance(name, str) else "",
+        verified_email=email
+        if is_verified and isinstance(email, str) and is_mailbox(email)
+        else "",
+        name=_plain_name(name) if isinstance(name, str) else "",
     )
+
+
+def _plain_name(name: str) -> str:
+    return "".join(filter(str.isprintable, name)).strip()[:_NAME_MAX_LENGTH]
 
 
 def _get(provider: Provider, url: str, *, bearer: str = "") -> Answer:
