@@ -1,6 +1,6 @@
 """Change the protections' code in every small way, and see whether a test notices.
 
-``python -m benchmarks.mutants [breaker bucket …] [--sample 100]``
+``python -m benchmarks.mutants [breaker bucket …] [--sample 100] [--part 2/5]``
 
 The changes are cosmic-ray's. Each one is made in memory, in a process forked after
 everything but the shop's own code was imported, so that trying one takes a moment. Only
@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import cosmic_ray.plugins
+import django
 import pytest
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
@@ -47,6 +48,8 @@ class Target:
     modules: tuple[str, ...]
     tests: tuple[str, ...]
     options: tuple[str, ...] = ()
+    # True: the tests import models, and what they test is imported after these.
+    needs_django: bool = False
 
 
 TARGETS = {
@@ -59,11 +62,17 @@ TARGETS = {
     "bucket": Target(
         ("token_bucket", "sparing"), ("test_local_buckets", "test_sparing")
     ),
-    "limiter": Target(("limiter",), ("test_limiter",), ("-p", "pytest_django.plugin")),
     "concurrency": Target(
         ("concurrency", "admission"), ("test_concurrency", "test_admission")
     ),
     "retries": Target(("retries",), ("test_retries",)),
+    # The last: from here on all of the shop is imported.
+    "limiter": Target(
+        ("limiter",),
+        ("test_limiter",),
+        ("-p", "pytest_django.plugin"),
+        needs_django=True,
+    ),
 }
 
 
@@ -181,6 +190,7 @@ def _run_tests(target: Target, mutant: Mutant | None) -> None:
     try:
         if mutant is not None:
             name = ".".join(mutant.path.relative_to(ROOT).with_suffix("").parts)
+            _forget(name)
             text = mutant.code()
             if text is None:
                 os._exit(1)
@@ -191,6 +201,12 @@ def _run_tests(target: Target, mutant: Mutant | None) -> None:
         code = int(pytest.main([*settings, *quiet, *target.options, *tests]))
     finally:
         os._exit(code)
+
+
+def _forget(name: str) -> None:
+    if sys.modules.pop(name, None) is not None:
+        package, _, own = name.rpartition(".")
+        delattr(sys.modules[package], own)
 
 
 def import_what_stays() -> None:
@@ -207,7 +223,9 @@ def import_what_stays() -> None:
         importlib.import_module(name)
 
 
-def examine(target: Target, sample: int) -> Result:
+def examine(target: Target, sample: int, part: tuple[int, int]) -> Result:
+    if target.needs_django:
+        django.setup()
     if not passes(target, None):
         sys.exit(f"{', '.join(target.tests)} fail on the code as it is.")
     paths = [ROOT / PROTECTION / f"{name}.py" for name in target.modules]
@@ -215,12 +233,20 @@ def examine(target: Target, sample: int) -> Result:
     if sample and sample < len(mutants):
         mutants = random.Random(1).sample(mutants, sample)
     result = Result()
-    for mutant in mutants:
+    number, parts = part
+    for mutant in mutants[number - 1 :: parts]:
         result.tried += 1
         if passes(target, mutant):
             result.survivors.append(mutant)
             print(mutant, flush=True)
     return result
+
+
+def _part(text: str) -> tuple[int, int]:
+    number, parts = map(int, text.split("/"))
+    if not 1 <= number <= parts:
+        raise ValueError(text)
+    return number, parts
 
 
 def main() -> None:
@@ -229,13 +255,17 @@ def main() -> None:
     parser.add_argument(
         "--sample", type=int, default=0, help="try so many of each; 0 tries all"
     )
+    parser.add_argument(
+        "--part", type=_part, default=(1, 1), help="2/5: the second fifth of them"
+    )
     options = parser.parse_args()
     os.chdir(ROOT)
     os.nice(10)
     import_what_stays()
     results = {
-        name: examine(TARGETS[name], options.sample)
-        for name in options.targets or TARGETS
+        name: examine(target, options.sample, options.part)
+        for name, target in TARGETS.items()
+        if name in (options.targets or TARGETS)
     }
     for name, result in results.items():
         killed = result.tried - len(result.survivors)

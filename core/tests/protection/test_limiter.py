@@ -2,9 +2,11 @@
 
 import pytest
 from django.test import RequestFactory
+from structlog.testing import capture_logs
 
 from core.protection import limiter
 from core.protection.addresses import client_of
+from core.protection.attempts import Attempt
 from core.protection.counters import Counters
 from core.protection.line import Line
 from core.protection.policies import Policy, Weight
@@ -49,10 +51,14 @@ def world(monkeypatch, settings, clock, counted):
     return use
 
 
-def judge(path="/api/v1/products", method="GET", **meta):
+def ask(path="/api/v1/products", method="GET", **meta):
     meta = {"REMOTE_ADDR": "203.0.113.7"} | meta
     request = RequestFactory().generic(method, path, **meta)
-    return limiter.judge(request, client_of(request))
+    return request, limiter.judge(request, client_of(request))
+
+
+def judge(path="/api/v1/products", method="GET", **meta):
+    return ask(path, method, **meta)[1]
 
 
 def counts(counted):
@@ -121,6 +127,16 @@ def test_a_policy_that_is_tried_out_refuses_nobody_and_is_not_shown(world, count
     assert counts(counted)["refusals|dark|false"] == 1
 
 
+def test_only_whoever_would_be_refused_is_logged(world):
+    world(Policy("dark", 1, 3600, is_enforced=False), Policy("minute", 20, 60))
+    with capture_logs() as logs:
+        judge()
+        judge()
+
+    logged = [log["policies"] for log in logs if "policies" in log]
+    assert logged == [["dark"]]
+
+
 def test_only_dark_policies_show_nothing(world):
     world(Policy("dark", 1, 3600, is_enforced=False))
 
@@ -152,6 +168,13 @@ def test_head_counts_as_get(world):
     judge()
 
     assert judge(method="HEAD").headers["RateLimit"] == '"reads";r=3;t=12'
+
+
+@pytest.mark.parametrize("method", ["DELETE", "PATCH", "POST", "PUT"])
+def test_no_other_method_counts_as_get(world, method):
+    world(Policy("reads", 5, 60, method="GET"), Policy("own", 5, 60, method=method))
+
+    assert judge(method=method).headers["RateLimit"] == '"own";r=4;t=12'
 
 
 def test_callers_draw_on_buckets_of_their_own(world):
@@ -195,6 +218,12 @@ def test_a_share_is_never_less_than_one_request(world, settings):
     assert short.wait_seconds == pytest.approx(2)
 
 
+def test_a_share_is_a_whole_number_of_requests(world):
+    [level] = limiter.take([Bucket("k", 5, 8, is_strict=True)])
+
+    assert level.remaining == 1
+
+
 def test_general_ones_are_granted_whole(world):
     [level] = limiter.take([Bucket("k", 4, 8)])
 
@@ -218,3 +247,162 @@ def test_users_share_what_is_per_address_and_nothing_else(world, settings):
     assert refusals[3].extensions["violated_policies"] == ["address"]
     elsewhere = judge(HTTP_X_USER="ann", REMOTE_ADDR="203.0.113.9").error
     assert elsewhere.extensions["violated_policies"] == ["minute"]
+
+
+LOGIN = "/api/v1/auth/login"
+ON_LOGIN = {"method": "POST", "path": LOGIN}
+
+
+def attempted(request):
+    """Tell who is to be signed in, for the tests of attempts."""
+    account = request.META.get("HTTP_X_ACCOUNT")
+    device = request.META.get("HTTP_X_DEVICE", "")
+    return Attempt(account, device) if account else None
+
+
+@pytest.fixture
+def login(world, settings):
+    settings.RATE_LIMIT_ATTEMPT = f"{__name__}.attempted"
+    settings.RATE_LIMIT_PRINCIPALS = [f"{__name__}.known"]
+    return world
+
+
+def try_login(account, address="203.0.113.7", **meta):
+    """Try to sign in; return what refused it."""
+    meta |= {"HTTP_X_ACCOUNT": account, "REMOTE_ADDR": address}
+    error = judge(LOGIN, "POST", **meta).error
+    return error.extensions["violated_policies"] if error else []
+
+
+def test_attempts_at_an_account_count_wherever_they_come_from(login):
+    login(Policy("account", 2, 3600, per="account", **ON_LOGIN))
+    addresses = ("203.0.113.1", "203.0.113.2", "203.0.113.3")
+
+    refusals = [try_login("ann", address) for address in addresses]
+
+    assert refusals == [[], [], ["account"]]
+    assert try_login("ben", addresses[0]) == []
+
+
+def test_attempts_per_pair_count_for_one_address_at_one_account(login):
+    login(Policy("pair", 1, 3600, per="pair", **ON_LOGIN))
+    tries = [("ann", "203.0.113.1"), ("ann", "203.0.113.2"), ("ben", "203.0.113.1")]
+
+    assert [try_login(*who) for who in tries] == [[], [], []]
+    assert [try_login(*who) for who in tries] == [["pair"]] * 3
+
+
+def test_attempts_leave_other_policies_their_owners(login):
+    login(
+        Policy("account", 9, 3600, per="account", **ON_LOGIN),
+        Policy("address", 3, 3600, per="ip", **ON_LOGIN),
+        Policy("caller", 2, 3600, **ON_LOGIN),
+    )
+    users = ("ann", "ann", "ann", "ben", "cid")
+
+    refusals = [try_login(f"of {user}", HTTP_X_USER=user) for user in users]
+
+    assert refusals == [[], [], ["caller"], [], ["address"]]
+    assert try_login("of ann", "203.0.113.9", HTTP_X_USER="ann") == ["caller"]
+    assert try_login("of ann", "203.0.113.9", HTTP_X_USER="ben") == []
+
+
+def test_how_often_others_tried_an_account_is_not_shown(login):
+    login(
+        Policy("account", 5, 3600, per="account", **ON_LOGIN),
+        Policy("pair", 5, 3600, per="pair", **ON_LOGIN),
+        Policy("address", 5, 3600, per="ip", **ON_LOGIN),
+    )
+
+    headers = judge(LOGIN, "POST", HTTP_X_ACCOUNT="ann").headers
+
+    assert headers["RateLimit-Policy"] == '"address";q=5;w=3600'
+
+
+def test_who_names_no_account_is_counted_by_the_other_policies(login):
+    login(
+        Policy("account", 1, 3600, per="account", **ON_LOGIN),
+        Policy("pair", 1, 3600, per="pair", **ON_LOGIN),
+        Policy("address", 2, 3600, per="ip", **ON_LOGIN),
+    )
+
+    assert [try_login("") for _ in range(3)] == [[], [], ["address"]]
+
+
+def test_a_known_device_has_quotas_of_its_own_on_the_route(login):
+    login(
+        Policy("account", 1, 3600, per="account", **ON_LOGIN),
+        Policy("pair", 1, 3600, per="pair", **ON_LOGIN),
+        Policy("address", 1, 3600, per="ip", **ON_LOGIN),
+    )
+    assert try_login("ann") == []
+    all_three = ["account", "pair", "address"]
+    assert try_login("ann") == all_three
+
+    devices = ("phone", "phone", "laptop")
+
+    refusals = [try_login("ann", HTTP_X_DEVICE=device) for device in devices]
+    assert refusals == [[], all_three, []]
+    # Where it is makes no difference.
+    assert try_login("ann", "203.0.113.9", HTTP_X_DEVICE="phone") == all_three
+
+
+def test_a_known_device_draws_on_what_is_general_as_everybody(login):
+    login(
+        Policy("account", 9, 3600, per="account", **ON_LOGIN),
+        Policy("minute", 2, 3600),
+    )
+
+    refusals = [try_login("ann", HTTP_X_DEVICE=d) for d in ("phone", "tv", "laptop")]
+
+    assert refusals == [[], [], ["minute"]]
+
+
+def test_a_device_counts_only_where_accounts_are_counted(login):
+    login(Policy("address", 1, 3600, per="ip", **ON_LOGIN))
+
+    assert try_login("ann", HTTP_X_DEVICE="phone") == []
+    assert try_login("ann", HTTP_X_DEVICE="laptop") == ["address"]
+
+
+def ask_login(**meta):
+    return ask(LOGIN, "POST", **{"HTTP_X_ACCOUNT": "ann"} | meta)
+
+
+def test_the_owner_gets_back_what_the_try_took_of_the_routes_quotas(login):
+    login(
+        Policy("account", 3, 3600, per="account", **ON_LOGIN),
+        Policy("address", 5, 3600, per="ip", **ON_LOGIN),
+        Policy("minute", 9, 3600),
+    )
+    for _ in range(2):
+        ask_login()
+    request, _ = ask_login()
+
+    limiter.give_back(request)
+    # Only once.
+    limiter.give_back(request)
+
+    _, verdict = ask_login()
+    assert verdict.headers["RateLimit"] == '"minute";r=5;t=400, "address";r=2;t=720'
+    assert try_login("ann") == ["account"]
+
+
+def test_a_refused_try_has_nothing_to_get_back(login):
+    login(Policy("account", 1, 3600, per="account", **ON_LOGIN))
+    ask_login()
+    request, verdict = ask_login()
+    assert verdict.error is not None
+
+    limiter.give_back(request)
+
+    assert try_login("ann") == ["account"]
+
+
+def test_what_is_no_try_to_sign_in_has_nothing_to_get_back(login):
+    login(Policy("address", 1, 3600, per="ip", **ON_LOGIN))
+    request, _ = ask_login()
+
+    limiter.give_back(request)
+
+    assert try_login("ann") == ["address"]
