@@ -18,13 +18,20 @@ from django.views.generic import FormView
 from unfold.widgets import BASE_INPUT_CLASSES
 
 from accounts import services
-from accounts.auth import TICKET_MAX_LENGTH, Device, device_of, proof_of_device
+from accounts.auth import (
+    TICKET_MAX_LENGTH,
+    Device,
+    attempt_at,
+    device_of,
+    proof_of_device,
+    user_of_ticket,
+)
 from accounts.constants import EMAIL_MAX_LENGTH, PASSWORD_MAX_LENGTH
 from accounts.exceptions import WrongCodeError
 from accounts.models import User
 from core.errors import DomainError
 from core.ids import uuid7
-from core.protection.limiter import give_back
+from core.protection.limiter import count_as, give_back
 
 # In the browser's session: whether a second factor opened it.
 SECOND_FACTOR = "accounts.second_factor"
@@ -46,6 +53,8 @@ admin.site.has_permission = may_enter  # type: ignore[method-assign]  # meant
 
 
 class PasswordForm(forms.Form):
+    # The API's door to the same; its limits hold here.
+    route = "auth-login"
     username = forms.CharField(
         label="Email",
         max_length=EMAIL_MAX_LENGTH,
@@ -59,6 +68,9 @@ class PasswordForm(forms.Form):
         widget=forms.PasswordInput({**_WIDGET, "autocomplete": "current-password"}),
     )
 
+    def account(self) -> str:
+        return str(self.cleaned_data["username"])
+
     def send(self, device: Device) -> User | services.MfaRequired:
         return services.begin_admin_sign_in(
             email=self.cleaned_data["username"],
@@ -69,6 +81,7 @@ class PasswordForm(forms.Form):
 
 
 class CodeForm(forms.Form):
+    route = "auth-mfa"
     ticket = forms.CharField(max_length=TICKET_MAX_LENGTH, widget=forms.HiddenInput)
     code = forms.CharField(
         label="Code of your app, or a recovery code",
@@ -77,6 +90,9 @@ class CodeForm(forms.Form):
             {**_WIDGET, "autofocus": True, "autocomplete": "one-time-code"}
         ),
     )
+
+    def account(self) -> str | None:
+        return user_of_ticket(self.cleaned_data["ticket"])
 
     def send(self, device: Device) -> User | services.MfaRequired:
         return services.complete_admin_sign_in(
@@ -92,13 +108,13 @@ class CodeForm(forms.Form):
 class AdminSignInView(RedirectURLMixin, FormView):  # type: ignore[type-arg]  # not generic at run time
     """Stands in for the login of Django's admin, at the same address.
 
-    The limits on guessing have counted the request before it comes here.
+    Guesses count together with those at the API: whom its limits stop, they stop here.
     """
 
     template_name = "admin/sign_in.html"
 
     def get_form_class(self) -> type[forms.Form]:
-        return CodeForm if "ticket" in self.request.POST else PasswordForm
+        return CodeForm if self.request.POST.get("ticket") else PasswordForm
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if admin.site.has_permission(request):
@@ -106,6 +122,8 @@ class AdminSignInView(RedirectURLMixin, FormView):  # type: ignore[type-arg]  # 
         return super().get(request, *args, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
+        attempt = attempt_at(self.request, form.account())
+        count_as(self.request, reverse(form.route), attempt=attempt)
         device = device_of(self.request)
         try:
             outcome = form.send(device)
@@ -129,7 +147,7 @@ class AdminSignInView(RedirectURLMixin, FormView):  # type: ignore[type-arg]  # 
     def _let_in(self, user: User, device: Device) -> HttpResponse:
         # Starts the session anew, so that one planted before is worth nothing.
         login(self.request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
-        self.request.session[SECOND_FACTOR] = "ticket" in self.request.POST
+        self.request.session[SECOND_FACTOR] = bool(self.request.POST.get("ticket"))
         give_back(self.request)
         response = HttpResponseRedirect(self.get_success_url())
         response.set_cookie(

@@ -1,4 +1,4 @@
-from accounts.auth._attempts import attempt_of, proof_of_device
+from accounts.auth._attempts import attempt_at, attempt_of, proof_of_device
 from accounts.auth._callers import forget_session, forget_user
 from accounts.auth._devices import DEVICE_HEADER, Device, device_of, device_token
 from accounts.auth._key_tokens import KeyToken, new_key_token, signed_key_token
@@ -29,7 +29,12 @@ from accounts.auth._providers import Provider, find_provider, providers
 from accounts.auth._roles import RoleBackend
 from accounts.auth._secrets import hash_secret, new_secret, open_under, seal_under
 from accounts.auth._signing_keys import Key, KeyRing, key_from, key_ring, new_key_secret
-from accounts.auth._tickets import TICKET_MAX_LENGTH, make_ticket, read_ticket
+from accounts.auth._tickets import (
+    TICKET_MAX_LENGTH,
+    make_ticket,
+    read_ticket,
+    user_of_ticket,
+)
 from accounts.auth._tokens import (
     AccessClaims,
     JWTAuthentication,
@@ -63,6 +68,7 @@ __all__ = [
     "TokenPair",
     "UntrustedAnswerError",
     "actor_id_of",
+    "attempt_at",
     "attempt_of",
     "authorization_url",
     "claims_behind",
@@ -98,4 +104,5 @@ __all__ = [
     "read_undo_token",
     "seal_under",
     "signed_key_token",
+    "user_of_ticket",
 ]

@@ -30,7 +30,11 @@ def attempt_of(request: HttpRequest) -> Attempt | None:
     whatever the view may still make of it, nobody guesses by it. None for a ticket that
     isn't ours, which opens nothing.
     """
-    name = _named_account(request)
+    return attempt_at(request, _named_account(request))
+
+
+def attempt_at(request: HttpRequest, name: str | None) -> Attempt | None:
+    """Return the attempt at an account, named by its address or its id; None: at none."""
     if name is None:
         return None
     account = account_key(User.objects.normalize_email(name))

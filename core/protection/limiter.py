@@ -15,12 +15,13 @@ from django.http import HttpRequest
 from rest_framework.request import Request
 
 from core.exceptions import QuotaExceededError
-from core.protection.addresses import Client
+from core.protection.addresses import Client, client_of
 from core.protection.attempts import Attempt, attempt_of
 from core.protection.counters import counters
 from core.protection.line import line
 from core.protection.policies import PER_ACCOUNT, PER_ADDRESS, PER_PAIR, Policy
 from core.protection.principals import Principal, principal_of
+from core.protection.refusals import count_refusal
 from core.protection.rules import rulebook
 from core.protection.sparing import SparingBuckets
 from core.protection.switches import mode_of
@@ -38,6 +39,9 @@ local = LocalBuckets()
 class Verdict:
     headers: dict[str, str] = field(default_factory=dict)
     error: QuotaExceededError | None = None
+    outcome: str = "admitted"
+    # What to count of it.
+    marks: list[str] = field(default_factory=list)
 
 
 _UNCOUNTED = Verdict()
@@ -54,19 +58,53 @@ def judge(request: HttpRequest, client: Client) -> Verdict:
     )
     weight = rules.weight_of(method, path)
     attempt = _attempt(found, request)
-    policies, buckets = [], []
-    for policy in found:
-        owner = _owner(policy, client, principal, attempt)
-        if owner:
-            policies.append(policy)
-            buckets.append(_bucket(policy, weight, owner))
-    if not buckets:
+    demands = [
+        (policy, _bucket(policy, weight, owner))
+        for policy in found
+        if (owner := _owner(policy, client, principal, attempt))
+    ]
+    if not demands:
         return _UNCOUNTED
-    verdict = _verdict(policies, buckets, take(buckets), principal)
-    if attempt is not None and verdict.error is None:
-        pairs = zip(policies, buckets, strict=True)
-        request.META[_TAKEN] = [b for policy, b in pairs if not policy.is_general]
+    verdict = _take_all(request, demands, attempt)
+    counters.add(f"requests|{principal.role}|{verdict.outcome}", *verdict.marks)
     return verdict
+
+
+def count_as(
+    request: HttpRequest,
+    path: str,
+    *,
+    attempt: Attempt | None = None,
+    principal: Principal | None = None,
+) -> None:
+    """Count the request as a call of another route, whose limits it shares.
+
+    For a second door to the same place: whoever is refused at one is refused at the
+    other. What holds for all routes has counted the request before. A view may know
+    better than the middleware who calls, or whom the form names.
+
+    :raises QuotaExceededError:
+    """
+    if mode_of("rate_limit") == "off":
+        return
+    client = client_of(request)
+    caller = principal or principal_of(request, client)
+    found = rulebook.current().policies_of_route(
+        role=caller.role, method=request.method or "", path=path
+    )
+    demands = [
+        (policy, _bucket(policy, 1, owner))
+        for policy in found
+        if (owner := _owner(policy, client, caller, attempt))
+    ]
+    if not demands:
+        return
+    verdict = _take_all(request, demands, attempt)
+    # As a request it has been counted already.
+    counters.add(*verdict.marks)
+    if verdict.error is not None:
+        count_refusal(client)
+        raise verdict.error
 
 
 def give_back(request: HttpRequest | Request) -> None:
@@ -126,17 +164,26 @@ def _bucket(policy: Policy, weight: int, owner: str) -> Bucket:
     )
 
 
+def _take_all(
+    request: HttpRequest,
+    demands: Sequence[tuple[Policy, Bucket]],
+    attempt: Attempt | None,
+) -> Verdict:
+    verdict = _verdict(demands, take([bucket for _, bucket in demands]))
+    if attempt is not None and verdict.error is None:
+        taken = [bucket for policy, bucket in demands if not policy.is_general]
+        request.META.setdefault(_TAKEN, []).extend(taken)
+    return verdict
+
+
 def _verdict(
-    policies: Sequence[Policy],
-    buckets: Sequence[Bucket],
-    levels: Sequence[Level],
-    principal: Principal,
+    demands: Sequence[tuple[Policy, Bucket]], levels: Sequence[Level]
 ) -> Verdict:
     short: list[tuple[Policy, Level]] = []
     would: list[tuple[Policy, Level]] = []
     shown: list[tuple[Policy, Level]] = []
     names = []
-    for policy, bucket, level in zip(policies, buckets, levels, strict=True):
+    for (policy, bucket), level in zip(demands, levels, strict=True):
         # How often others have tried an account is nobody's business.
         if bucket.refuses and policy.per not in _ATTEMPTS:
             shown.append((policy, level))
@@ -145,13 +192,13 @@ def _verdict(
             names.append(f"refusals|{policy.name}|{str(bucket.refuses).lower()}")
         if policy.is_near(level):
             names.append(f"near|{policy.name}")
-    outcome = "refused" if short else "would_refuse" if would else "admitted"
-    counters.add(f"requests|{principal.role}|{outcome}", *names)
     if would:
         _log.info("rate_limit_would_refuse", policies=[p.name for p, _ in would])
     if short:
-        return _refusal(short)
-    return Verdict(_headers(shown) if shown else {})
+        return replace(_refusal(short), marks=names)
+    outcome = "would_refuse" if would else "admitted"
+    headers = _headers(shown) if shown else {}
+    return Verdict(headers, outcome=outcome, marks=names)
 
 
 def _headers(counted: Sequence[tuple[Policy, Level]]) -> dict[str, str]:
@@ -169,4 +216,4 @@ def _refusal(short: Sequence[tuple[Policy, Level]]) -> Verdict:
         retry_after=wait,
         violated_policies=names,
     )
-    return Verdict(_headers(short), error)
+    return Verdict(_headers(short), error, outcome="refused")

@@ -99,8 +99,14 @@ class Rules:
                 self._of_role[role, method] = general
         if own := self._of_one.get(principal):
             general = (*own, *(p for p in general if p.per != PER_PRINCIPAL))
-        of_route = self._of_route.find(method, path)
-        return [*general, *(p for p in of_route if p.role in {ANY_ROLE, role})]
+        return [
+            *general,
+            *self.policies_of_route(role=role, method=method, path=path),
+        ]
+
+    def policies_of_route(self, *, role: str, method: str, path: str) -> list[Policy]:
+        found = self._of_route.find(method, path)
+        return [p for p in found if p.role in {ANY_ROLE, role}]
 
     def weight_of(self, method: str, path: str) -> int:
         return max(self._weights.find(method, path), default=1)
