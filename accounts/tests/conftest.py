@@ -19,6 +19,7 @@ SEEDS = (
     "0004_seed_rate_limits",
     "0006_seed_limits_of_guessing",
     "0011_seed_limits_of_account_forms",
+    "0013_one_set_of_sign_in_limits",
 )
 
 
