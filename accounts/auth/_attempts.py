@@ -22,6 +22,8 @@ _MOST_KEYS = 8
 # A form to sign in is small; of larger ones there are few, whoever they are about.
 _MOST_FORM_BYTES = 65_536
 
+_OF_PAGES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+
 
 def attempt_of(request: HttpRequest) -> Attempt | None:
     """Return the account that the request's form names.
@@ -65,12 +67,12 @@ def _form_of(request: HttpRequest) -> tuple[Any, str]:
 
     That one and no other: whoever adds a second name must not choose which is counted.
     """
-    is_json = request.content_type == "application/json"
     length = request.META.get("CONTENT_LENGTH") or "0"
     if not length.isdigit() or int(length) > _MOST_FORM_BYTES:
         return {}, ""
-    if not is_json:
+    if request.content_type in _OF_PAGES:
         return request.POST, "username"
+    # DRF reads JSON out of whatever could be some, ``*/*`` included.
     try:
         given = orjson.loads(request.body)
     except ValueError:

@@ -92,20 +92,33 @@ def test_one_address_can_not_use_up_an_account(api, anna):
     assert answer.status_code == 200
 
 
-@pytest.mark.parametrize("size", [0, 65_000, 70_000, 900_000])
-def test_a_form_counts_whatever_its_size(api, anna, size):
-    body = orjson.dumps({"email": EMAIL, "password": WRONG}) + b" " * size
-
-    answers = Counter(
+def post_raw(api, padding=0, media_type="application/json"):
+    body = orjson.dumps({"email": EMAIL, "password": WRONG}) + b" " * padding
+    return Counter(
         api.generic(
-            *("POST", LOGIN, body, "application/json"),
+            *("POST", LOGIN, body, media_type),
             headers={"X-Forwarded-For": address(n)},
         ).status_code
         for n in range(20)
     )
 
+
+@pytest.mark.parametrize("padding", [0, 65_000, 70_000, 900_000])
+def test_a_form_counts_whatever_its_size(api, anna, padding):
+    answers = post_raw(api, padding)
+
     assert answers[401] <= 8
     assert answers[401] + answers[429] == 20
+
+
+@pytest.mark.parametrize("media_type", ["*/*", "application/*", "APPLICATION/JSON"])
+def test_a_form_counts_whatever_it_is_called(api, anna, media_type):
+    answers = post_raw(api, media_type=media_type)
+
+    assert answers[401] <= 8
+    assert answers[401] + answers[429] == 20
+    # As this account's, and not as one of those that name nobody.
+    assert login(api, address=address(99)).status_code == 429
 
 
 def test_another_spelling_of_the_address_counts_as_the_same(api, anna):
