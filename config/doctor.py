@@ -19,6 +19,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from config.connections import reason, require_database, require_valkey
 from config.embedded import EmbeddedError, database_url, redis_url
+from core import audit_watch
 from core.encryption import current_key
 from core.heartbeat import STALE_AFTER_SECONDS, last_heartbeat
 from core.key_proofs import lost_keys
@@ -243,6 +244,18 @@ def check_clock() -> str:
     return "This machine and the database agree on the time."
 
 
+def check_audit() -> str:
+    found = audit_watch.status()
+    if found["status"] == "broken":
+        raise UnwellError(
+            f"The audit log is broken: entries were changed, removed or put in. Found at {found['broken_since']}.",
+            "Run `python manage.py verify_audit`, which names the entries, and ask who could write to the database.",
+        )
+    if found["checked_at"] is None:
+        return "Nobody has walked the audit log yet; a task does every ten minutes."
+    return f"The audit log is whole as far as it was walked, last at {found['checked_at']}."
+
+
 def check_limits() -> str:
     hops = settings.TRUSTED_PROXY_HOPS
     enforced = f"Rate limits are enforced; {hops} proxies in front are trusted."
@@ -308,6 +321,7 @@ NEEDS = {
     "deadlines": "database",
     "migrations": "database",
     "clock": "database",
+    "audit": "valkey",
     "worker": "valkey",
     "beat": "valkey",
 }
@@ -326,6 +340,7 @@ CHECKS: dict[str, Callable[[], str]] = {
     "shedding": check_shedding,
     "breakers": check_breakers,
     "deadlines": check_deadlines,
+    "audit": check_audit,
     "clock": check_clock,
 }
 

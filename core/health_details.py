@@ -9,7 +9,7 @@ from redis import RedisError
 from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 
-from core import health
+from core import audit_watch, health
 from core.heartbeat import STALE_AFTER_SECONDS, last_heartbeat
 from core.metrics import bears_token
 from core.protection import gauges, traffic
@@ -43,6 +43,7 @@ def _answer() -> JsonResponse:
         "status": health.OK if set(checks.values()) == {health.OK} else "degraded",
         "checks": checks,
         "heartbeats": {name: _heartbeat(name) for name in ("worker", "beat")},
+        "audit": audit_watch.status(),
         "valkey_out": line.is_out,
         "processes": gauges.of_processes(),
     }

@@ -1,5 +1,6 @@
 """Identifiers that sort by the time of their making (UUIDv7, RFC 9562)."""
 
+from datetime import datetime
 from uuid import UUID
 
 from uuid_utils.compat import uuid7 as _uuid7
@@ -7,3 +8,8 @@ from uuid_utils.compat import uuid7 as _uuid7
 
 def uuid7() -> UUID:
     return _uuid7()
+
+
+def first_uuid7(at: datetime) -> UUID:
+    """Return what no id that is made at that time or later is less than."""
+    return UUID(int=int(at.timestamp() * 1000) << 80)

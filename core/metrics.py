@@ -11,6 +11,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from core import outbox
+from core.audit_watch import AuditCollector
 from core.exceptions import NotAuthenticatedError
 from core.invariants import InvariantCollector
 from core.models import AddressBlock
@@ -66,6 +67,7 @@ registry.register(GaugeCollector())
 registry.register(QueueWaitCollector())
 registry.register(BlockCollector())
 registry.register(InvariantCollector())
+registry.register(AuditCollector())
 
 
 def metrics(request: HttpRequest) -> HttpResponse:

@@ -6,7 +6,7 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone
 
-from core import audit_chain, outbox, retention
+from core import audit_chain, audit_watch, outbox, retention
 from core.heartbeat import record_heartbeat
 from core.protection.counters import counters
 
@@ -37,6 +37,11 @@ def apply_retention(**_: Any) -> None:
 @shared_task
 def seal_audit(**_: Any) -> None:
     audit_chain.seal_entries(now=timezone.now())
+
+
+@shared_task
+def verify_audit(**_: Any) -> None:
+    audit_watch.check(now=timezone.now())
 
 
 @shared_task

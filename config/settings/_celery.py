@@ -9,6 +9,7 @@ ROUTES = {
     "core.tasks.beat_heart": {"queue": "critical"},
     "catalog.tasks.recount_search_words": {"queue": "bulk"},
     "core.tasks.apply_retention": {"queue": "bulk"},
+    "core.tasks.verify_audit": {"queue": "bulk"},
     "inventory.tasks.sweep_reservations": {"queue": "critical"},
     # It waits for providers, and nothing that is critical may wait for it.
     "orders.tasks.settle_payments": {"queue": "default"},
@@ -27,6 +28,7 @@ SCHEDULE = {
     "catalog.tasks.recount_search_words": 60 * 60,
     "core.tasks.apply_retention": 10 * 60,
     "core.tasks.seal_audit": 10,
+    "core.tasks.verify_audit": 10 * 60,
     "inventory.tasks.sweep_reservations": 30,
     "orders.tasks.settle_payments": 5,
     "catalog.tasks.resume_imports": 30,

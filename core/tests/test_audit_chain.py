@@ -7,12 +7,20 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from core import audit, audit_chain
+from core import audit, audit_chain, audit_memory
+from core.ids import first_uuid7
 from core.models import AuditEntry, AuditSeal, Switch
 from core.tests.racing import race
 
 NOW = timezone.now()
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered():
+    audit_memory.drop()
+    yield
+    audit_memory.drop()
 
 
 def note(count):
@@ -144,7 +152,7 @@ def test_an_entry_put_in_later_shows():
     seal()
     past = timezone.now() - timedelta(days=1)
     AuditEntry.objects.create(
-        id=audit_chain._first_id(past),  # noqa: SLF001 -- an id of that time
+        id=first_uuid7(past),
         subject_type="a",
         subject_id="1",
         action="planted",
@@ -160,7 +168,7 @@ def test_an_entry_that_committed_late_is_sealed():
     seal()
     moment = timezone.now() - timedelta(minutes=5)
     AuditEntry.objects.create(
-        id=audit_chain._first_id(moment),  # noqa: SLF001 -- an id of that time
+        id=first_uuid7(moment),
         subject_type="a",
         subject_id="1",
         action="late",

@@ -2,9 +2,11 @@
 
     manage.py verify_audit                       the chain as it is
     manage.py verify_audit --expect 1200:3f8a…   and that it still holds this seal
+    manage.py verify_audit --forget              the database was restored: begin anew
 
-Each run of the sealing job logs `audit_sealed` with a position and its digest. With one
-of these the command also notices that the end of the chain was cut off.
+Valkey remembers the newest seal, and each run of the sealing job logs `audit_sealed` with
+a position and its digest. By these the command also notices that the end of the chain was
+cut off. `--forget` drops what Valkey remembers; entries that are gone stay gone.
 """
 
 import sys
@@ -14,7 +16,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from core import audit_chain
+from core import audit_chain, audit_watch
 
 
 class Command(BaseCommand):
@@ -35,11 +37,15 @@ class Command(BaseCommand):
             default=[],
             metavar="POSITION:DIGEST",
         )
+        parser.add_argument("--forget", action="store_true")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        while audit_chain.seal_entries(now=timezone.now()) == audit_chain.BATCH:
+        if options["forget"]:
+            audit_watch.forget()
+        while audit_chain.seal_entries(now=timezone.now()) >= audit_chain.BATCH:
             pass
         length, flaws = audit_chain.verify(expected=dict(options["expect"]))
+        flaws += audit_watch.lost_end()
         for flaw in flaws:
             where = f"Position {flaw.position}" if flaw.position else "No position"
             entry = f", entry {flaw.entry_id}" if flaw.entry_id else ""
