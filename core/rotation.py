@@ -13,9 +13,9 @@ from psycopg import sql
 
 from core.encryption import (
     BlindIndexField,
-    EncryptedTextField,
+    EncryptedBinaryField,
+    EncryptedField,
     EncryptionError,
-    Sealed,
     current_key,
 )
 
@@ -41,9 +41,9 @@ def encrypted_models() -> list[Model]:
     return [model for model in apps.get_models() if encrypted_fields(model)]
 
 
-def encrypted_fields(model: Model) -> list[EncryptedTextField]:
+def encrypted_fields(model: Model) -> list[EncryptedField]:
     fields = model._meta.local_concrete_fields  # noqa: SLF001 -- Django's public API
-    return [column for column in fields if isinstance(column, EncryptedTextField)]
+    return [column for column in fields if isinstance(column, EncryptedField)]
 
 
 def count_stale(model: Model) -> int:
@@ -100,7 +100,7 @@ def _rotate_rows(
         for pk, *texts in rows:
             row = model(pk=pk)
             for column, text in zip(fields, texts, strict=True):
-                setattr(row, column.attname, None if text is None else Sealed(text))
+                setattr(row, column.attname, column.from_db_value(text))
             try:
                 changes = _sealed_anew(row, fields)
             except EncryptionError:
@@ -111,14 +111,11 @@ def _rotate_rows(
     return written
 
 
-def _sealed_anew(
-    row: models.Model, fields: Sequence[EncryptedTextField]
-) -> dict[str, Any]:
+def _sealed_anew(row: models.Model, fields: Sequence[EncryptedField]) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     for column in fields:
         text = getattr(row, column.attname)
-        sealed = column.sealed_for(row, text)
-        changes[str(column.column)] = None if sealed is None else str(sealed)
+        changes[str(column.column)] = column.sealed_for(row, text)
     for index in _indexes(type(row)):
         changes[str(index.column)] = index.index_of(getattr(row, index.of))
     return changes
@@ -150,14 +147,19 @@ def _update(
 
 def _parts(model: Model) -> dict[str, sql.Composable]:
     meta = model._meta  # noqa: SLF001 -- Django's public API
-    columns = [sql.Identifier(str(f.column)) for f in encrypted_fields(model)]
-    current = sql.Literal(f"{current_key().id}:")
+    fields = encrypted_fields(model)
     return {
         "table": sql.Identifier(meta.db_table),
         "pk": sql.Identifier(str(meta.pk.column)),
-        "columns": sql.SQL(", ").join(columns),
-        "stale": sql.SQL(" OR ").join(
-            sql.SQL("NOT starts_with({}, {})").format(column, current)
-            for column in columns
-        ),
+        "columns": sql.SQL(", ").join(sql.Identifier(str(f.column)) for f in fields),
+        "stale": sql.SQL(" OR ").join(_is_stale(column) for column in fields),
     }
+
+
+def _is_stale(field: EncryptedField) -> sql.Composed:
+    start = f"{current_key().id}:"
+    column = sql.Identifier(str(field.column))
+    if isinstance(field, EncryptedBinaryField):
+        text = "substring({} FROM 1 FOR {}) <> {}::bytea"
+        return sql.SQL(text).format(column, len(start), sql.Literal(start))
+    return sql.SQL("NOT starts_with({}, {})").format(column, sql.Literal(start))

@@ -162,15 +162,18 @@ def as_json(instances: Sequence[models.Model], without: Collection[str] = ()) ->
     """Write the rows as JSON for an ``insertion``."""
     if not instances:
         return "[]"
-    pairs = [
-        (field.column, field.attname)
+    fields = [
+        field
         for field in _shape(type(instances[0])).fields
         if field.attname not in without
     ]
-    rows = [
-        {column: getattr(instance, name) for column, name in pairs}
-        for instance in instances
-    ]
+    plain = [(f.column, f.attname) for f in fields if type(f) in PLAIN_FIELDS]
+    others = [field for field in fields if type(field) not in PLAIN_FIELDS]
+    rows = []
+    for instance in instances:
+        row = {column: getattr(instance, name) for column, name in plain}
+        row |= {field.column: _saved(field, instance) for field in others}
+        rows.append(row)
     return orjson.dumps(rows).decode()
 
 
@@ -185,10 +188,14 @@ def update(instance: models.Model, *names: str) -> None:
 
 
 def _value(field: Any, instance: models.Model) -> Any:
-    value = getattr(instance, field.attname)
     if type(field) in PLAIN_FIELDS:
-        return value
-    return field.get_db_prep_save(value, connection)
+        return getattr(instance, field.attname)
+    return field.get_db_prep_save(_saved(field, instance), connection)
+
+
+def _saved(field: Any, instance: models.Model) -> Any:
+    """Return what the field wants written: what rests encrypted is sealed for its row."""
+    return field.pre_save(instance, instance._state.adding)  # noqa: SLF001 -- as save() calls it
 
 
 def _filled(instance: models.Model) -> tuple[Any, ...]:

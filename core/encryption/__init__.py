@@ -1,4 +1,4 @@
-"""Text that rests encrypted: AES-256-GCM, bound to its place, under keys that rotate."""
+"""Text, documents and bytes that rest encrypted: AES-256-GCM, bound to its place, under keys that rotate."""
 
 from core.encryption._errors import (
     EncryptedLookupError,
@@ -7,17 +7,29 @@ from core.encryption._errors import (
     UnknownKeyError,
     UnsealableError,
 )
-from core.encryption._fields import BlindIndexField, EncryptedTextField, Sealed
+from core.encryption._fields import (
+    BlindIndexField,
+    EncryptedBinaryField,
+    EncryptedField,
+    EncryptedJSONField,
+    EncryptedTextField,
+    Sealed,
+    SealedBytes,
+)
 from core.encryption._keys import KEY_BYTES, current_key, keys
 from core.encryption._sealing import blind_index, blind_indexes, seal, unseal
 
 __all__ = [
     "KEY_BYTES",
     "BlindIndexField",
+    "EncryptedBinaryField",
+    "EncryptedField",
+    "EncryptedJSONField",
     "EncryptedLookupError",
     "EncryptedTextField",
     "EncryptionError",
     "Sealed",
+    "SealedBytes",
     "TamperedError",
     "UnknownKeyError",
     "UnsealableError",

@@ -19,7 +19,8 @@ def seal(text: str, *, context: str) -> str:
     ``context`` says what the text is and whose (``"password-reset:<user id>"``); it is
     not stored, and only the same context opens it.
     """
-    return seal_bound(text, ("context", context))
+    # A lone surrogate can't be stored in clear either; here it is refused the same way.
+    return seal_bound(text.encode(), ("context", context))
 
 
 def unseal(sealed: str, *, context: str) -> str:
@@ -28,7 +29,7 @@ def unseal(sealed: str, *, context: str) -> str:
     :raises TamperedError: changed, or sealed for another context.
     :raises UnknownKeyError: its key is no longer among the settings.
     """
-    return unseal_bound(sealed, ("context", context))
+    return unseal_bound(sealed, ("context", context)).decode()
 
 
 def blind_index(text: str, *, purpose: str) -> bytes:
@@ -50,31 +51,52 @@ def _index(key: Key, text: str, purpose: str) -> bytes:
     return hmac.digest(key.index, message, "sha256")
 
 
-def seal_bound(text: str, bound_to: tuple[str, ...]) -> str:
+def seal_bound(content: bytes, bound_to: tuple[str, ...]) -> str:
     key = current_key()
-    nonce = os.urandom(_NONCE_BYTES)
-    # A lone surrogate can't be stored in clear either; here it is refused the same way.
-    content = key.cipher.encrypt(nonce, text.encode(), orjson.dumps(bound_to))
-    return f"{key.id}{SEPARATOR}{urlsafe_b64encode(nonce + content).decode()}"
+    sealed = _encrypt(key, content, bound_to)
+    return f"{key.id}{SEPARATOR}{urlsafe_b64encode(sealed).decode()}"
 
 
-def unseal_bound(sealed: str, bound_to: tuple[str, ...]) -> str:
+def unseal_bound(sealed: str, bound_to: tuple[str, ...]) -> bytes:
     key_id, separator, encoded = sealed.partition(SEPARATOR)
     if not separator:
         raise TamperedError("This isn't sealed text: it names no key.")
     key = key_of(key_id)
     try:
         raw = urlsafe_b64decode(encoded)
-        # Base64 has several spellings of the same bytes; we write but one.
-        is_ours = urlsafe_b64encode(raw).decode() == encoded
-        content = key.cipher.decrypt(
-            raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], orjson.dumps(bound_to)
-        )
-    except (InvalidTag, Base64Error, ValueError) as error:
+    except (Base64Error, ValueError) as error:
         raise _tampered(bound_to) from error
-    if not is_ours:
+    content = _decrypt(key, raw, bound_to)
+    # Base64 has several spellings of the same bytes; we write but one.
+    if urlsafe_b64encode(raw).decode() != encoded:
         raise _tampered(bound_to)
-    return content.decode()
+    return content
+
+
+def seal_bytes_bound(content: bytes, bound_to: tuple[str, ...]) -> bytes:
+    """Seal for a column that holds bytes: the same, but for base64."""
+    key = current_key()
+    return f"{key.id}{SEPARATOR}".encode() + _encrypt(key, content, bound_to)
+
+
+def unseal_bytes_bound(sealed: bytes, bound_to: tuple[str, ...]) -> bytes:
+    key_id, separator, raw = sealed.partition(SEPARATOR.encode())
+    if not separator:
+        raise TamperedError("These aren't sealed bytes: they name no key.")
+    return _decrypt(key_of(key_id.decode(errors="replace")), raw, bound_to)
+
+
+def _encrypt(key: Key, content: bytes, bound_to: tuple[str, ...]) -> bytes:
+    nonce = os.urandom(_NONCE_BYTES)
+    return nonce + key.cipher.encrypt(nonce, content, orjson.dumps(bound_to))
+
+
+def _decrypt(key: Key, raw: bytes, bound_to: tuple[str, ...]) -> bytes:
+    nonce, content = raw[:_NONCE_BYTES], raw[_NONCE_BYTES:]
+    try:
+        return key.cipher.decrypt(nonce, content, orjson.dumps(bound_to))
+    except (InvalidTag, ValueError) as error:
+        raise _tampered(bound_to) from error
 
 
 def _tampered(bound_to: tuple[str, ...]) -> TamperedError:

@@ -5,7 +5,12 @@ from contextlib import contextmanager
 from django.apps.registry import Apps
 from django.db import connection, models
 
-from core.encryption import BlindIndexField, EncryptedTextField
+from core.encryption import (
+    BlindIndexField,
+    EncryptedBinaryField,
+    EncryptedJSONField,
+    EncryptedTextField,
+)
 from core.ids import uuid7
 
 
@@ -17,6 +22,8 @@ class Diary(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     line = EncryptedTextField(max_length=20_000)
     phone = EncryptedTextField(null=True, blank=True)
+    facts = EncryptedJSONField(null=True, blank=True)
+    drawing = EncryptedBinaryField(null=True, blank=True)
     line_index = BlindIndexField(of="line", purpose="diary", normalized=without_spaces)
 
     class Meta:

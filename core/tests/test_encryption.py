@@ -1,4 +1,5 @@
 import base64
+import json
 
 import pytest
 from django.apps.registry import Apps
@@ -15,6 +16,7 @@ from core.encryption import (
     EncryptedLookupError,
     EncryptedTextField,
     Sealed,
+    SealedBytes,
     TamperedError,
     UnknownKeyError,
     UnsealableError,
@@ -76,6 +78,76 @@ def test_null_stays_null(diaries):
     assert stored(diary, "phone") is None
     assert Diary.objects.get(phone=None).phone is None
     assert Diary.objects.filter(line__isnull=False).count() == 1
+
+
+@pytest.mark.parametrize(
+    "facts", [{}, [], {"a": None, "ü": [1.5, True, {"city": "Köln"}]}, "text", 0, False]
+)
+def test_a_document_that_is_saved_is_read_again(diaries, facts):
+    diary = Diary.objects.create(line="x", facts=facts)
+
+    assert Diary.objects.get().facts == facts
+    assert stored(diary, "facts").startswith("old:")
+    assert Diary.objects.filter(facts=None).count() == 0
+
+
+def test_a_document_has_its_members_as_jsonb_orders_them(diaries):
+    facts = {
+        "bb": 1,
+        "a": {"zz": [{"cc": 1, "b": 2}], "y": 1},
+        "é": 1,
+        "aaa": 2,
+        "C": 3,
+    }
+    Diary.objects.create(line="x", facts=facts)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT %s::jsonb::text", [json.dumps(facts)])
+        (text,) = cursor.fetchone()
+
+    assert json.dumps(Diary.objects.get().facts) == json.dumps(json.loads(text))
+
+
+@pytest.mark.parametrize("drawing", [b"", b"\x00\xff:old:", bytes(range(256)) * 40])
+def test_bytes_that_are_saved_are_read_again(diaries, drawing):
+    diary = Diary.objects.create(line="x", drawing=drawing)
+
+    assert Diary.objects.get().drawing == drawing
+    sealed = bytes(stored(diary, "drawing"))
+    assert sealed.startswith(b"old:")
+    assert len(sealed) == len(drawing) + len("old:") + 12 + 16
+    assert len(drawing) < 5 or drawing not in sealed
+
+
+def test_sealed_bytes_of_two_rows_cannot_be_swapped(diaries):
+    first = Diary.objects.create(line="x", drawing=b"mine")
+    second = Diary.objects.create(line="x", drawing=b"yours")
+    write_raw(first, stored(second, "drawing"), "drawing")
+
+    with pytest.raises(TamperedError, match=r"\(tests_diary drawing "):
+        _ = Diary.objects.get(pk=first.pk).drawing
+
+
+@pytest.mark.parametrize("raw", [b"", b"in clear", b"old:", b"old:short", b"\xff:x"])
+def test_what_are_no_sealed_bytes_is_refused(diaries, raw):
+    diary = Diary.objects.create(line="x", drawing=b"x")
+    write_raw(diary, raw, "drawing")
+
+    with pytest.raises((TamperedError, UnknownKeyError)):
+        _ = Diary.objects.get().drawing
+
+
+def test_update_takes_neither_documents_nor_bytes_in_clear(diaries):
+    diary = Diary.objects.create(line="a", facts={"a": 1}, drawing=b"a")
+
+    for plain in ({"facts": {"b": 1}}, {"drawing": b"b"}):
+        with pytest.raises(UnsealableError), transaction.atomic():
+            Diary.objects.update(**plain)
+    Diary.objects.update(drawing=field("drawing").sealed_for(diary, b"c"))
+
+    (sealed,) = Diary.objects.values_list("drawing", flat=True)
+    assert isinstance(sealed, SealedBytes)
+    assert repr(sealed) == "<sealed>"
+    assert (Diary.objects.get().facts, Diary.objects.get().drawing) == ({"a": 1}, b"c")
 
 
 def test_equal_texts_look_different(diaries):
@@ -244,11 +316,12 @@ def test_the_administration_shows_and_takes_the_text(diaries, admin_user):
 
     form = form_class(instance=Diary.objects.get())
     assert form["line"].value() == "shown"
-    form = form_class({"line": "new"}, instance=diary)
+    form = form_class({"line": "new", "facts": '{"a": [1]}'}, instance=diary)
     assert form.is_valid(), form.errors
     form.save()
 
     assert Diary.objects.get().line == "new"
+    assert Diary.objects.get().facts == {"a": [1]}
 
 
 def test_too_long_a_text_is_refused():

@@ -50,7 +50,9 @@ def key_ids():
 
 def write(count):
     texts = [f"line {number}" for number in range(count)]
-    Diary.objects.bulk_create([Diary(line=text, phone=text) for text in texts])
+    Diary.objects.bulk_create(
+        [Diary(line=text, phone=text, facts=[text], drawing=b"") for text in texts]
+    )
     return sorted(texts)
 
 
@@ -72,6 +74,20 @@ def test_rotation_seals_all_with_the_first_key(diaries, settings):
     assert key_ids() == {"new": 6}
     assert lines() == sorted([*texts, "no phone"])
     assert Diary.objects.get(phone=None).line == "no phone"
+
+
+def test_rotation_seals_documents_and_bytes(diaries, settings):
+    Diary.objects.create(line="x", facts={"a": 1}, drawing=b"old:\x00")
+    settings.FIELD_ENCRYPTION_KEYS = BOTH
+    diary = Diary.objects.get()
+    diary.save(update_fields=["line", "facts"])
+
+    assert rotation.rotate(Diary).sealed == 1
+    assert rotation.count_stale(Diary) == 0
+
+    settings.FIELD_ENCRYPTION_KEYS = NEW
+    diary = Diary.objects.get()
+    assert (diary.facts, diary.drawing) == ({"a": 1}, b"old:\x00")
 
 
 def test_rotation_renews_blind_indexes(diaries, settings):
