@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import F, Func, Q
 from django.utils import timezone
 
+from core.encryption import EncryptedJSONField, EncryptedTextField
 from core.ids import uuid7
 
 
@@ -70,14 +71,14 @@ class Cart(models.Model):
     state = models.CharField(max_length=16, choices=State, default=State.OPEN)
     currency = models.CharField(max_length=3)
     email = models.EmailField(max_length=254, blank=True, default="")
-    shipping_address = models.JSONField(null=True, blank=True)
-    billing_address = models.JSONField(null=True, blank=True)
+    shipping_address = EncryptedJSONField(null=True, blank=True)
+    billing_address = EncryptedJSONField(null=True, blank=True)
     shipping_option = models.ForeignKey(
         ShippingOption, on_delete=models.SET_NULL, null=True, blank=True
     )
     # When the addresses were given: of two merged carts, the newer ones win.
     addressed_at = models.DateTimeField(null=True, blank=True)
-    note = models.TextField(blank=True, default="")
+    note = EncryptedTextField(blank=True, default="")
     # What the stock is held under, while it is; a new one for every hold.
     hold_reference = models.UUIDField(null=True, blank=True, editable=False)
     # Of the latest hold, also after a change of the lines gave it up.
@@ -224,11 +225,16 @@ class Order(models.Model):
     shipping_amount = models.BigIntegerField(default=0)
     tax_amount = models.BigIntegerField(default=0)
     total_amount = models.BigIntegerField()
-    shipping_address = models.JSONField()
-    billing_address = models.JSONField()
+    shipping_address = EncryptedJSONField()
+    billing_address = EncryptedJSONField()
+    # Once more, in clear: what taxes and their reports go by.
+    shipping_country = models.CharField(max_length=2, blank=True, default="")
+    shipping_region = models.CharField(max_length=100, blank=True, default="")
+    billing_country = models.CharField(max_length=2, blank=True, default="")
+    billing_region = models.CharField(max_length=100, blank=True, default="")
     shipping_option_code = models.CharField(max_length=64)
     shipping_option_name = models.CharField(max_length=200)
-    note = models.TextField(blank=True, default="")
+    note = EncryptedTextField(blank=True, default="")
     version = models.PositiveIntegerField(default=1, editable=False)
     placed_at = models.DateTimeField()
     paid_at = models.DateTimeField(null=True, blank=True)

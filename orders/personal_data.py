@@ -1,10 +1,11 @@
 """What orders holds on people. Orders stay for the tax office, without the person."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import F, Func, JSONField, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from core.models import IdempotencyRecord
 from core.personal_data import Person, delete, hold, keep, wait_while
@@ -22,6 +23,7 @@ from orders.models import (
 # A parcel needs its address. Later than this nothing is sent any more.
 UNDER_WAY_FOR = timedelta(days=30)
 _ERASED_EMAIL = "erased@invalid"
+_ERASED_COLUMNS = ("user", "email", "note", "shipping_address", "billing_address")
 
 
 def _own(person: Person) -> Q:
@@ -44,25 +46,24 @@ def _answers_to_carts(person: Person) -> QuerySet[IdempotencyRecord]:
     return IdempotencyRecord.objects.filter(scope__in=[f"cart:{pk}" for pk in carts])
 
 
-class _WithoutPerson(Func):
-    """Keeps of a stored address what tells the tax, and the names of the other parts."""
-
-    template = (
-        "(SELECT coalesce(jsonb_object_agg(key, CASE WHEN key IN ('country', 'region')"
-        " THEN value ELSE to_jsonb(''::text) END), '{}') FROM jsonb_each(%(expressions)s))"
-    )
-    output_field = JSONField()
+def _without_person(address: Mapping[str, str]) -> dict[str, str]:
+    """Keep of an address what tells the tax, and the names of the other members."""
+    return {
+        name: text if name in {"country", "region"} else ""
+        for name, text in address.items()
+    }
 
 
-def _erase_orders(rows: QuerySet[Any], _: datetime) -> None:
-    rows.update(
-        user=None,
-        email=_ERASED_EMAIL,
-        note="",
-        shipping_address=_WithoutPerson("shipping_address"),
-        billing_address=_WithoutPerson("billing_address"),
-        version=F("version") + 1,
-    )
+def _erase_orders(rows: QuerySet[Order], _: datetime) -> None:
+    # One by one: what rests encrypted is sealed for its row.
+    for order in rows.select_for_update(no_key=True):
+        order.user = None
+        order.email = _ERASED_EMAIL
+        order.note = ""
+        order.shipping_address = _without_person(order.shipping_address)
+        order.billing_address = _without_person(order.billing_address)
+        order.version += 1
+        order.save(update_fields=[*_ERASED_COLUMNS, "version"])
 
 
 def _erase_messages(rows: QuerySet[Any], _: datetime) -> None:

@@ -301,6 +301,8 @@ def _take_up(order: Order, priced: PricedCart, now: datetime) -> None:
 def _agreement(priced: PricedCart, now: datetime) -> dict[str, object]:
     """Copy what the buyer and the shop agree on: later edits must not change it."""
     cart, totals, shipping = priced.cart, priced.totals, priced.shipping_option
+    ship_to = cart.shipping_address
+    bill_to = cart.billing_address or ship_to
     return {
         "email": cart.email,
         "currency": cart.currency,
@@ -309,8 +311,12 @@ def _agreement(priced: PricedCart, now: datetime) -> dict[str, object]:
         "shipping_amount": totals.shipping.amount,
         "tax_amount": totals.tax.amount,
         "total_amount": totals.total.amount,
-        "shipping_address": cart.shipping_address,
-        "billing_address": cart.billing_address or cart.shipping_address,
+        "shipping_address": ship_to,
+        "shipping_country": ship_to["country"],
+        "shipping_region": ship_to.get("region", ""),
+        "billing_address": bill_to,
+        "billing_country": bill_to["country"],
+        "billing_region": bill_to.get("region", ""),
         "shipping_option_code": shipping.code if shipping else "",
         "shipping_option_name": shipping.name if shipping else "",
         "note": cart.note,
