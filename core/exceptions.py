@@ -108,6 +108,14 @@ class SecondFactorRequiredError(DomainError):
     cure = "Set up an authenticator app or a passkey, sign in with it, or prove it with POST /api/v1/auth/step-up."
 
 
+class StaffPasswordTooShortError(DomainError):
+    code = "staff_password_too_short"
+    kind = ErrorKind.FORBIDDEN
+    title = "Staff need a longer password here"
+    cause = "This sign-in was by a password that is too short for staff without a second factor; it may do what a customer may."
+    cure = "Set a longer password with POST /api/v1/auth/change-password or by the link for forgotten ones, or set up a second factor; then sign in again."
+
+
 class CsrfFailedError(DomainError):
     code = "csrf_failed"
     kind = ErrorKind.FORBIDDEN

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
 
-from core.exceptions import SecondFactorRequiredError
-
 # DRF's views import this module through the settings, while they load themselves.
 if TYPE_CHECKING:
     from rest_framework.views import APIView
@@ -27,6 +25,12 @@ def admits_machines(permissions: Iterable[Any]) -> bool:
         isinstance(permission, Anyone) or hasattr(permission, "scope")
         for permission in permissions
     )
+
+
+def refuse_held_back(user: Any) -> None:
+    """Tell a member of staff what his sign-in lacks, where staff's work is asked for."""
+    if reason := getattr(user, "held_back_by", None):
+        raise reason
 
 
 class DenyAll(BasePermission):
@@ -48,8 +52,7 @@ def requires(permission: str) -> type[BasePermission]:
 
         def has_permission(self, request: Request, view: "APIView") -> bool:  # noqa: ARG002 -- DRF's signature
             user = request.user
-            if getattr(user, "is_held_back", False):
-                raise SecondFactorRequiredError
+            refuse_held_back(user)
             return user.is_authenticated and user.has_perm(permission)
 
     return RequiresPermission
@@ -66,6 +69,7 @@ def requires_of_person(permission: str) -> type[BasePermission]:
 
         def has_permission(self, request: Request, view: "APIView") -> bool:
             user = request.user
+            refuse_held_back(user)
             return (
                 super().has_permission(request, view)
                 and not is_machine(user)

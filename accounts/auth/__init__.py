@@ -24,7 +24,12 @@ from accounts.auth._oauth import (
     claims_behind,
     forget_providers,
 )
-from accounts.auth._passwords import Argon2Hasher, LengthValidator, NotPersonalValidator
+from accounts.auth._passwords import (
+    Argon2Hasher,
+    LengthValidator,
+    NotPersonalValidator,
+    is_short_for_staff,
+)
 from accounts.auth._providers import Provider, find_provider, providers
 from accounts.auth._roles import RoleBackend
 from accounts.auth._secrets import hash_secret, new_secret, open_under, seal_under
@@ -82,6 +87,7 @@ __all__ = [
     "forget_user",
     "hash_secret",
     "is_export_token",
+    "is_short_for_staff",
     "issue_access_token",
     "key_from",
     "key_memory",

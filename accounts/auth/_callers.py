@@ -16,6 +16,8 @@ from django.conf import settings
 from accounts.auth._signing_keys import key_ring
 from accounts.constants import SECOND_FACTORS, SEEN_EVERY
 from accounts.models import Session, User
+from core.errors import DomainError
+from core.exceptions import SecondFactorRequiredError, StaffPasswordTooShortError
 
 _MOST = 20_000
 
@@ -62,9 +64,8 @@ def _look_up(session_id: UUID, *, now: datetime) -> _Caller | None:
         stale = Session.objects.filter(pk=session.pk, last_seen_at=session.last_seen_at)
         stale.update(last_seen_at=now)
     session.user.permission_memo = {}
-    is_bound = settings.STAFF_MFA_REQUIRED and session.user.is_staff
-    if is_bound and not SECOND_FACTORS.intersection(session.methods):
-        session.user.hold_back()
+    if session.user.is_staff and (reason := _shortcoming_of(session)):
+        session.user.hold_back(reason)
     caller = _Caller(
         user=session.user,
         expires_at=session.expires_at,
@@ -73,6 +74,16 @@ def _look_up(session_id: UUID, *, now: datetime) -> _Caller | None:
     if settings.SESSION_CACHE_SECONDS:
         _remember(session_id, caller)
     return caller
+
+
+def _shortcoming_of(session: Session) -> type[DomainError] | None:
+    """Return what this sign-in lacks to do staff's work."""
+    if SECOND_FACTORS.intersection(session.methods):
+        return None
+    if settings.STAFF_MFA_REQUIRED:
+        return SecondFactorRequiredError
+    # Whoever becomes staff, or gives up his second factor, keeps the password he has.
+    return StaffPasswordTooShortError if session.is_by_short_password else None
 
 
 def _remember(session_id: UUID, caller: _Caller) -> None:

@@ -78,8 +78,13 @@ class LengthValidator:
         )
 
 
+def is_short_for_staff(password: str) -> bool:
+    return len(password) < settings.STAFF_PASSWORD_MIN_LENGTH
+
+
 def _fewest(user: Any) -> int:
-    is_staff = bool(user and user.is_staff)
+    # Whoever is held back is staff all the same.
+    is_staff = bool(user and (user.is_staff or user.held_back_by))
     if not is_staff or user.uses_mfa:
         return settings.PASSWORD_MIN_LENGTH
     return settings.STAFF_PASSWORD_MIN_LENGTH

@@ -31,6 +31,8 @@ class Session(models.Model):
     # When the person last proved who he is: at the sign-in, or at a step-up since.
     authenticated_at = models.DateTimeField()
     methods = ArrayField(models.CharField(max_length=32))
+    # Opened by a password that would be too short for staff, whoever it was.
+    is_by_short_password = models.BooleanField(default=False, db_default=False)
     last_seen_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)

@@ -11,6 +11,7 @@ from django.utils.timezone import now
 
 from accounts.constants import EMAIL_MAX_LENGTH
 from accounts.models._factors import TotpDevice
+from core.errors import DomainError
 from core.ids import uuid7
 from core.mailboxes import plain_mailbox, validate_mailbox
 
@@ -99,8 +100,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     # Known where a query has brought them along.
     known_roles: list[str] | None = None
     has_app: bool | None = None
-    # A member of staff who has yet to prove a second factor; see ``hold_back``.
-    is_held_back = False
+    # Why a member of staff may do no more than a customer for now; see ``hold_back``.
+    held_back_by: type[DomainError] | None = None
 
     class Meta:
         constraints = [
@@ -133,8 +134,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     def email_verified(self) -> bool:
         return self.email_verified_at is not None
 
-    def hold_back(self) -> None:
+    def hold_back(self, reason: type[DomainError]) -> None:
         """Leave to this object, and not to its row, what a customer may."""
-        self.is_held_back = True
+        self.held_back_by = reason
         self.is_staff = self.is_superuser = False
         self.permission_memo = {"all": set()}

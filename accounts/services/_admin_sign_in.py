@@ -6,15 +6,16 @@ from django.conf import settings
 from django.contrib.auth import authenticate
 from django.db import transaction
 
-from accounts.auth import Device
+from accounts.auth import Device, is_short_for_staff
 from accounts.constants import ActivityKind, Method
 from accounts.exceptions import InvalidCredentialsError
 from accounts.models import Ceremony, User
 from accounts.selectors import has_totp
 from accounts.services._activity import record_activity
+from accounts.services._erasure import cancel_erasure
 from accounts.services._guesses import note_failed_sign_in
 from accounts.services._tickets import MfaRequired, ask_for_more, prove_ticket
-from core.exceptions import SecondFactorRequiredError
+from core.exceptions import SecondFactorRequiredError, StaffPasswordTooShortError
 
 
 def begin_admin_sign_in(
@@ -24,9 +25,11 @@ def begin_admin_sign_in(
 
     :raises InvalidCredentialsError: for any reason, without saying which.
     :raises SecondFactorRequiredError: the shop wants one, and there is none.
+    :raises StaffPasswordTooShortError: for who has no second factor.
     """
     user = authenticate(username=email, password=password)
-    if not isinstance(user, User) or not user.is_staff:
+    # An address that nobody has proved may be anybody's, also if he was made staff.
+    if not isinstance(user, User) or not (user.is_staff and user.email_verified):
         note_failed_sign_in(email=email, device=device, now=now)
         raise InvalidCredentialsError
     if has_totp(user.pk):
@@ -40,6 +43,8 @@ def begin_admin_sign_in(
         )
     if settings.STAFF_MFA_REQUIRED:
         raise SecondFactorRequiredError
+    if is_short_for_staff(password):
+        raise StaffPasswordTooShortError
     _note(user, device, [Method.PASSWORD], now)
     return user
 
@@ -63,6 +68,8 @@ def complete_admin_sign_in(
 
 @transaction.atomic
 def _note(user: User, device: Device, methods: list[str], now: datetime) -> None:
+    if user.erase_after is not None:
+        cancel_erasure(user_id=user.pk, device=device, now=now)
     record_activity(
         user_id=user.pk,
         kind=ActivityKind.SIGNED_IN,

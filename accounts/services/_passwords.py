@@ -13,7 +13,8 @@ def hash_new_password(password: str, *, user: User, pointer: str) -> str:
 
     :raises ValidationFailedError: with every reason why it isn't.
     """
-    if user.is_staff and not user._state.adding:  # noqa: SLF001 -- Django documents it
+    is_staff = user.is_staff or user.held_back_by is not None
+    if is_staff and not user._state.adding:  # noqa: SLF001 -- Django documents it
         user.uses_mfa = bool(second_steps(user))
     try:
         validate_password(password, user)

@@ -18,7 +18,12 @@ from core.events import publish
 
 @transaction.atomic
 def start_session(
-    *, user: User, device: Device, methods: Sequence[str], now: datetime
+    *,
+    user: User,
+    device: Device,
+    methods: Sequence[str],
+    now: datetime,
+    is_by_short_password: bool = False,
 ) -> TokenPair:
     """Sign the user in on this device. Whether he may is ``complete_sign_in``'s to say."""
     is_known = _is_known(user, device)
@@ -27,6 +32,7 @@ def start_session(
         created_at=now,
         authenticated_at=now,
         methods=list(methods),
+        is_by_short_password=is_by_short_password,
         last_seen_at=now,
         expires_at=now + SESSION_LIFETIME,
         # Random, not a UUIDv7: it is what tells one device from another.

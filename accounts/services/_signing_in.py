@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib.auth import authenticate
 from django.db import transaction
 
-from accounts.auth import Device, TokenPair
+from accounts.auth import Device, TokenPair, is_short_for_staff
 from accounts.constants import SECOND_FACTORS, ActivityKind, Method
 from accounts.exceptions import InvalidCredentialsError
 from accounts.models import Ceremony, User
@@ -45,12 +45,21 @@ def sign_in(
         request_verification(email=user.email, now=now)
         raise InvalidCredentialsError
     return complete_sign_in(
-        user=user, device=device, methods=(Method.PASSWORD,), now=now
+        user=user,
+        device=device,
+        methods=(Method.PASSWORD,),
+        now=now,
+        is_by_short_password=is_short_for_staff(password),
     )
 
 
 def complete_sign_in(
-    *, user: User, device: Device, methods: Sequence[str], now: datetime
+    *,
+    user: User,
+    device: Device,
+    methods: Sequence[str],
+    now: datetime,
+    is_by_short_password: bool = False,
 ) -> SignedIn | MfaRequired:
     """Open a session for who has given a first proof, or ask for the second.
 
@@ -66,7 +75,9 @@ def complete_sign_in(
             device=device,
             now=now,
         )
-    return _open_session(user, device, methods, now)
+    return _open_session(
+        user, device, methods, now, is_by_short_password=is_by_short_password
+    )
 
 
 def complete_mfa(*, ticket: str, code: str, device: Device, now: datetime) -> SignedIn:
@@ -94,11 +105,22 @@ def sign_in_with_passkey(
 
 @transaction.atomic
 def _open_session(
-    user: User, device: Device, methods: Sequence[str], now: datetime
+    user: User,
+    device: Device,
+    methods: Sequence[str],
+    now: datetime,
+    *,
+    is_by_short_password: bool = False,
 ) -> SignedIn:
     if user.erase_after is not None:
         cancel_erasure(user_id=user.pk, device=device, now=now)
-    tokens = start_session(user=user, device=device, methods=methods, now=now)
+    tokens = start_session(
+        user=user,
+        device=device,
+        methods=methods,
+        now=now,
+        is_by_short_password=is_by_short_password,
+    )
     User.objects.filter(pk=user.pk).update(last_login=now)
     record_activity(
         user_id=user.pk,

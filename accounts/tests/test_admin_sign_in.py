@@ -283,7 +283,7 @@ def test_a_proof_by_password_lifts_nobody(boss, settings):
     )
 
     assert Session.objects.get().methods == ["password"]
-    assert user_of_session(tokens.session_id, now=now).is_held_back
+    assert user_of_session(tokens.session_id, now=now).held_back_by
 
 
 def test_a_password_is_not_enough_for_staff_with_a_passkey(api, boss, settings):

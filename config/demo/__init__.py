@@ -2,7 +2,7 @@
 
 from accounts.auth import KeyToken, signed_key_token
 
-PASSWORD = "demo-shop-2026"  # noqa: S105 -- printed at every start; the demo shop holds no secret
+PASSWORD = "demo-shop-in-2026"  # noqa: S105 -- printed at every start; the demo shop holds no secret
 ACCOUNTS = {
     "admin@example.com": "admin",
     "catalog@example.com": "catalog_manager",

@@ -26,6 +26,7 @@ OUTSIDE_OPERATIONS = {
     "method_not_allowed": "any address, with a method that isn't in the document",
     "not_ready": "the probe /health/ready",
     "second_factor_required": "staff, where the settings ask it of them",
+    "staff_password_too_short": "staff whose sign-in was by a short one",
     "reservation_lost": "a payment that comes too late, settled inside",
     "order_transition_refused": "the admin",
     "unusable_file": "imports",
