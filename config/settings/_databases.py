@@ -38,7 +38,7 @@ def database(
     if prepares:
         # Planned once is the point; PostgreSQL would guess that planning again pays.
         asked.insert(0, "-c plan_cache_mode=force_generic_plan")
-    # The shortest that psycopg knows.
+    # The shortest that psycopg knows; our connections give up after one.
     options.setdefault("connect_timeout", 2)
     if any(asked):
         options["options"] = " ".join(filter(None, asked))
@@ -53,7 +53,14 @@ def database(
         "CONN_MAX_AGE": 0,
         "OPTIONS": options
         | {
-            "pool": {"min_size": 1, "max_size": pool_size, "timeout": 5},
+            "pool": {
+                "min_size": 1,
+                "max_size": pool_size,
+                "timeout": 5,
+                # The next request tries again. By itself the pool would pause between its
+                # attempts, each time for twice as long, though the server is back.
+                "reconnect_timeout": 0,
+            },
             "prepare_threshold": PREPARED_AFTER if prepares else None,
         },
     }

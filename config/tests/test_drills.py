@@ -149,6 +149,30 @@ def test_with_a_slow_postgresql_requests_end_in_time_and_the_shop_recovers():
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
+def test_without_postgresql_requests_fail_soon_and_the_first_after_it_succeeds():
+    make_product(title="Lamp")
+    with shop_behind_proxies() as (url, postgres, _):
+        postgres.faults = Faults(down=True)
+        answers, times = [], []
+        for _ in range(6):
+            started = time.monotonic()
+            answers.append(ask(f"{url}/api/v1/products"))
+            times.append(time.monotonic() - started)
+        is_live = status_of(f"{url}/health/live")
+
+        postgres.faults = Faults()
+        back = status_of(f"{url}/api/v1/products")
+
+    assert {(status, body["code"]) for status, body in answers} == {
+        (503, "service_unavailable")
+    }
+    # What is left over from a connection that was cut off, and a second for a new one.
+    assert max(times) < 3
+    assert (is_live, back) == (200, 200)
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
 def test_with_a_slow_valkey_nothing_fails():
     make_product(title="Lamp")
     with shop_behind_proxies() as (url, _, valkey):

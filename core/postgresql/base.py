@@ -1,9 +1,10 @@
 import select
+import time
 from typing import Any
 
 from django.db.backends.postgresql import base
 from django.db.backends.postgresql.psycopg_any import IsolationLevel, errors
-from psycopg_pool import PoolTimeout
+from psycopg_pool import ConnectionPool, PoolTimeout
 
 from core.postgresql.connection import TimedConnection
 from core.protection import deadlines
@@ -24,20 +25,36 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         self.isolation_level = IsolationLevel.READ_COMMITTED
         pool = self.pool
-        if not pool:
-            return TimedConnection.connect(**conn_params)
-        pool.open()
         try:
-            connection = pool.getconn(_patience())
-            while _is_severed(connection):
-                connection.close()
-                pool.putconn(connection)
-                connection = pool.getconn(_patience())
-        except PoolTimeout as error:
+            if not pool:
+                return TimedConnection.connect(**conn_params)
+            return _connection_of(pool)
+        except errors.OperationalError as error:
             if deadlines.remaining() == 0:
                 raise errors.QueryCanceled("No connection came in time.") from error
             raise
-        return connection
+
+
+def _connection_of(pool: ConnectionPool[Any]) -> Any:
+    pool.open()
+    connection = _wait_for(pool)
+    while _is_severed(connection):
+        connection.close()
+        pool.putconn(connection)
+        connection = _wait_for(pool)
+    return connection
+
+
+def _wait_for(pool: ConnectionPool[Any]) -> Any:
+    """Wait for a free connection; not longer than connecting may take if that fails."""
+    patience, begun = _patience(), time.monotonic()
+    try:
+        return pool.getconn(min(patience, deadlines.CONNECT_SECONDS))
+    except PoolTimeout:
+        left = patience - deadlines.CONNECT_SECONDS
+        if left <= 0 or TimedConnection.failed_at >= begun:
+            raise
+    return pool.getconn(left)
 
 
 def _patience() -> float:

@@ -3,14 +3,16 @@
 Every wait for PostgreSQL passes through ``wait``: statements, COMMIT, COPY, the rows of a
 server-side cursor. So nothing has to be sent beforehand: a statement in time costs no
 round trip more, one past its time is canceled through a request of its own, and a server
-that doesn't even answer that is hung up on.
+that doesn't even answer that is hung up on. Connecting has a second: ``connect_timeout``
+can't say less than two.
 """
 
-from typing import Any, NoReturn
+import time
+from typing import Any, NoReturn, Self
 
 import psycopg
 from psycopg import errors
-from psycopg.abc import RV, PQGen
+from psycopg.abc import RV, PQGen, PQGenConn
 from psycopg.pq import TransactionStatus
 
 from core.protection import deadlines
@@ -18,11 +20,39 @@ from core.protection.counters import counters
 
 # How long the server has to accept that a statement is canceled, and then to end it.
 CANCEL_SECONDS = 1.0
+# Psycopg looks at a connection that says nothing ten times a second, and whoever waits
+# for the pool to connect must still learn of it within the second.
+ATTEMPT_SECONDS = deadlines.CONNECT_SECONDS - 0.2
 # What psycopg calls the steps that end a transaction or a cursor, or send nothing.
 _ENDINGS = {"_commit_gen", "_rollback_gen", "_close_gen", "_set_autocommit_gen"}
 
 
 class TimedConnection(psycopg.Connection[Any]):
+    # The instant of ``time.monotonic`` at which connecting failed last in this process.
+    failed_at = float("-inf")
+
+    @classmethod
+    def _connect_gen(cls, conninfo: str = "") -> PQGenConn[Self]:
+        """Give up on a server, or on each of several, that has nothing to say in time."""
+        end = time.monotonic() + _attempt_seconds()
+        steps = super()._connect_gen(conninfo)
+        try:
+            awaited = next(steps)
+            while True:
+                ready = yield awaited
+                # What has come meanwhile is taken, though this process was too busy to look.
+                if not ready and time.monotonic() >= end:
+                    raise errors.ConnectionTimeout(
+                        "The server took no connection in time."
+                    )
+                awaited = steps.send(ready)
+        except StopIteration as connected:
+            connection: Self = connected.value
+            return connection
+        except (errors.Error, GeneratorExit):
+            TimedConnection.failed_at = time.monotonic()
+            raise
+
     def wait(
         self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None
     ) -> RV:
@@ -65,6 +95,11 @@ class TimedConnection(psycopg.Connection[Any]):
         counters.add("statement|cut off")
         self.close()
         raise errors.QueryCanceled("The server didn't answer in time.")
+
+
+def _attempt_seconds() -> float:
+    left = deadlines.remaining()
+    return ATTEMPT_SECONDS if left is None else min(ATTEMPT_SECONDS, left)
 
 
 def _is_ending(gen: PQGen[Any]) -> bool:
