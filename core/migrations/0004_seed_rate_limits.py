@@ -30,24 +30,32 @@ WEIGHTS = [
 def seed(apps, schema_editor):
     Policy = apps.get_model("core", "RateLimitPolicy")
     Weight = apps.get_model("core", "RouteWeight")
+    # What is there already, as after a way back, stays as the shop has made it.
     Policy.objects.bulk_create(
-        Policy(name=name, role=role, per=per, quota=quota, window_seconds=window)
-        for name, role, per, quota, window in GENERAL
+        [
+            Policy(name=name, role=role, per=per, quota=quota, window_seconds=window)
+            for name, role, per, quota, window in GENERAL
+        ],
+        ignore_conflicts=True,
     )
     Policy.objects.bulk_create(
-        Policy(
-            name=name,
-            per=per,
-            method=method,
-            path=path,
-            quota=quota,
-            window_seconds=window,
-            is_strict=True,
-        )
-        for name, per, method, path, quota, window in BY_ROUTE
+        [
+            Policy(
+                name=name,
+                per=per,
+                method=method,
+                path=path,
+                quota=quota,
+                window_seconds=window,
+                is_strict=True,
+            )
+            for name, per, method, path, quota, window in BY_ROUTE
+        ],
+        ignore_conflicts=True,
     )
     Weight.objects.bulk_create(
-        Weight(method=method, path=path, cost=cost) for method, path, cost in WEIGHTS
+        [Weight(method=method, path=path, cost=cost) for method, path, cost in WEIGHTS],
+        ignore_conflicts=True,
     )
 
 
