@@ -78,6 +78,7 @@ class ActivityKind(StrEnum):
     PASSWORD_RESET = "password_reset"  # noqa: S105 -- the same
     FACTOR_ADDED = "factor_added"
     FACTOR_REMOVED = "factor_removed"
+    FACTORS_RESET = "factors_reset"
     FACTOR_FAILED = "factor_failed"
     RECOVERY_CODE_USED = "recovery_code_used"
     IDENTITY_LINKED = "identity_linked"
@@ -148,6 +149,8 @@ class EndReason(StrEnum):
     PASSWORD_RESET = "password_reset"  # noqa: S105 -- a reason
     EMAIL_CHANGED = "email_changed"
     DEACTIVATED = "deactivated"
+    ENDED_BY_STAFF = "ended_by_staff"
+    FACTORS_RESET = "factors_reset"
     ERASED = "erased"
 
 

@@ -109,6 +109,16 @@ class FactorRemoved(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class FactorsReset(Event):
+    """Staff took the authenticator app and the passkeys away from who lost them."""
+
+    name: ClassVar[str] = "accounts.factors_reset"
+    aggregate: ClassVar[str] = "user_id"
+
+    user_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class RecoveryCodeUsed(Event):
     name: ClassVar[str] = "accounts.recovery_code_used"
     aggregate: ClassVar[str] = "user_id"

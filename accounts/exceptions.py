@@ -164,6 +164,14 @@ class TotpInUseError(DomainError):
     cure = "Remove the present one with DELETE /api/v1/auth/mfa/totp first."
 
 
+class NoSecondFactorError(DomainError):
+    code = "no_second_factor"
+    kind = ErrorKind.CONFLICT
+    title = "There is no second factor to remove"
+    cause = "The account has neither a confirmed authenticator app nor a passkey."
+    cure = "Nothing is left to do: the password alone signs in."
+
+
 class PasskeyRefusedError(DomainError):
     code = "passkey_refused"
     kind = ErrorKind.UNAUTHENTICATED

@@ -185,6 +185,16 @@ urlpatterns = [
         name="user-reactivate",
     ),
     path(
+        "users/<uuid:pk>/sessions",
+        views.UserViewSet.as_view({"delete": "end_sessions"}),
+        name="user-sessions",
+    ),
+    path(
+        "users/<uuid:pk>/mfa-reset",
+        views.UserViewSet.as_view({"post": "reset_mfa"}),
+        name="user-mfa-reset",
+    ),
+    path(
         "users/<uuid:pk>/roles",
         views.UserViewSet.as_view({"put": "change_roles"}),
         name="user-roles",

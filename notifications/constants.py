@@ -177,6 +177,18 @@ FACTOR_REMOVED = _security(
         ),
     ),
 )
+FACTORS_RESET = _security(
+    "factors_reset",
+    Notice(
+        headline=gettext_lazy("Your second factors were removed"),
+        text=gettext_lazy(
+            "Our staff removed the authenticator app, the recovery codes and the passkeys of your account and ended all sessions. Your password alone signs in until you set up a new one."
+        ),
+        advice=gettext_lazy(
+            "If you did not ask us for this, choose a new password at once by the link for forgotten ones, and write to us."
+        ),
+    ),
+)
 RECOVERY_CODE_USED = _security(
     "recovery_code_used",
     Notice(
@@ -259,6 +271,7 @@ KINDS = {
         REFRESH_REUSED,
         FACTOR_ADDED,
         FACTOR_REMOVED,
+        FACTORS_RESET,
         RECOVERY_CODE_USED,
         PASSKEY_COPIED,
         IDENTITY_LINKED,

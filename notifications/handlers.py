@@ -10,6 +10,7 @@ from accounts.events import (
     ErasureRequested,
     FactorAdded,
     FactorRemoved,
+    FactorsReset,
     IdentityLinked,
     IdentityUnlinked,
     NewDeviceLogin,
@@ -29,6 +30,7 @@ from notifications.constants import (
     ERASURE_REQUESTED,
     FACTOR_ADDED,
     FACTOR_REMOVED,
+    FACTORS_RESET,
     IDENTITY_LINKED,
     IDENTITY_UNLINKED,
     NEW_DEVICE,
@@ -98,6 +100,11 @@ def notify_of_added_factor(delivered: Delivered) -> None:
 @subscribe(FactorRemoved)
 def notify_of_removed_factor(delivered: Delivered) -> None:
     _tell_owner(delivered, FACTOR_REMOVED)
+
+
+@subscribe(FactorsReset)
+def notify_of_reset_factors(delivered: Delivered) -> None:
+    _tell_owner(delivered, FACTORS_RESET)
 
 
 @subscribe(RecoveryCodeUsed)

@@ -51,6 +51,10 @@ from accounts.services._keys import (
     rotate_api_key,
 )
 from accounts.services._links import send_link, write_link
+from accounts.services._lost_factors import (
+    reset_second_factors,
+    reset_second_factors_by_hand,
+)
 from accounts.services._passkeys import (
     passkey_registration_options,
     passkey_sign_in_options,
@@ -83,6 +87,7 @@ from accounts.services._signing_out import sign_device_out, sign_out, sign_out_e
 from accounts.services._staff import (
     change_roles,
     deactivate_user,
+    end_persons_sessions,
     offer_password_reset,
     outranks,
     reactivate_user,
@@ -129,6 +134,7 @@ __all__ = [
     "create_user",
     "deactivate_user",
     "delete_role",
+    "end_persons_sessions",
     "end_session",
     "end_sessions",
     "erase_activity",
@@ -163,6 +169,8 @@ __all__ = [
     "request_verification",
     "require_an_admin",
     "reset_password",
+    "reset_second_factors",
+    "reset_second_factors_by_hand",
     "resume_exports",
     "revoke_api_key",
     "rotate_api_key",

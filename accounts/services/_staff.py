@@ -40,7 +40,7 @@ def change_roles(
     :raises GrantsTooMuchError: when a new role may.
     :raises LastAdminError: when no active admin would be left.
     """
-    user = _managed(user_id, actor)
+    user = managed_user(user_id, actor)
     before = role_names(user)
     given = set(roles) - set(before)
     permissions = Permission.objects.filter(group__name__in=given).distinct()
@@ -73,7 +73,7 @@ def deactivate_user(*, user_id: UUID, actor: User, now: datetime) -> User:
     :raises AlreadyDeactivatedError:
     :raises LastAdminError: when no active admin would be left.
     """
-    user = _managed(user_id, actor)
+    user = managed_user(user_id, actor)
     if not user.is_active:
         raise AlreadyDeactivatedError
     _set_active(user, actor, now, is_active=False)
@@ -92,7 +92,7 @@ def reactivate_user(*, user_id: UUID, actor: User, now: datetime) -> User:
     :raises OutrankedError: when the person may do what ``actor`` may not.
     :raises NotDeactivatedError:
     """
-    user = _managed(user_id, actor)
+    user = managed_user(user_id, actor)
     if user.is_active:
         raise NotDeactivatedError
     _set_active(user, actor, now, is_active=True)
@@ -108,7 +108,7 @@ def offer_password_reset(*, user_id: UUID, actor: User, now: datetime) -> None:
     :raises OutrankedError: when the person may do what ``actor`` may not.
     :raises AlreadyDeactivatedError: a closed account needs no password.
     """
-    user = _managed(user_id, actor)
+    user = managed_user(user_id, actor)
     if not user.is_active:
         raise AlreadyDeactivatedError
     start_password_reset(user_id=user_id, now=now)
@@ -122,7 +122,19 @@ def offer_password_reset(*, user_id: UUID, actor: User, now: datetime) -> None:
     )
 
 
-def _managed(user_id: UUID, actor: User) -> User:
+@transaction.atomic
+def end_persons_sessions(*, user_id: UUID, actor: User, now: datetime) -> None:
+    """Sign a person out everywhere; the account stays open.
+
+    :raises UserNotFoundError:
+    :raises OutrankedError: when the person may do what ``actor`` may not.
+    """
+    user = managed_user(user_id, actor)
+    ended = end_sessions(user_id=user_id, reason=EndReason.ENDED_BY_STAFF, now=now)
+    audit.record(user, "sessions_ended", after={"sessions": ended}, actor_id=actor.pk)
+
+
+def managed_user(user_id: UUID, actor: User) -> User:
     """Lock a person whom ``actor`` may act on."""
     people = User.objects.select_for_update(no_key=True).filter(erased_at=None)
     user = people.filter(pk=user_id).first()

@@ -18,6 +18,7 @@ from accounts.exceptions import (
     AlreadyDeactivatedError,
     GrantsTooMuchError,
     LastAdminError,
+    NoSecondFactorError,
     NotDeactivatedError,
     OutrankedError,
     RoleNotFoundError,
@@ -54,6 +55,8 @@ class UserViewSet(ListModelMixin, ApiViewSet):
         "reset_password": (requires_of_person("accounts.view_user"),),
         "deactivate": (requires_of_person("accounts.change_user"),),
         "reactivate": (requires_of_person("accounts.change_user"),),
+        "end_sessions": (requires_of_person("accounts.change_user"),),
+        "reset_mfa": (requires_of_person("accounts.change_user"), RecentlyProven),
         "change_roles": (requires_of_person("accounts.change_user"), RecentlyProven),
     }
     problems = {
@@ -61,6 +64,8 @@ class UserViewSet(ListModelMixin, ApiViewSet):
         "reset_password": (*_MANAGING, AlreadyDeactivatedError),
         "deactivate": (*_MANAGING, AlreadyDeactivatedError, LastAdminError),
         "reactivate": (*_MANAGING, NotDeactivatedError),
+        "end_sessions": _MANAGING,
+        "reset_mfa": (*_MANAGING, NoSecondFactorError, StepUpRequiredError),
         "change_roles": (
             *_MANAGING,
             GrantsTooMuchError,
@@ -108,6 +113,26 @@ class UserViewSet(ListModelMixin, ApiViewSet):
             user_id=pk, actor=current_user(request), now=timezone.now()
         )
         return self._shown(pk)
+
+    @extend_schema(request=None, responses={204: None})
+    def end_sessions(self, request: Request, pk: UUID) -> Response:
+        """Sign a person out everywhere; the account stays open."""
+        services.end_persons_sessions(
+            user_id=pk, actor=current_user(request), now=timezone.now()
+        )
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=None, responses={204: None})
+    def reset_mfa(self, request: Request, pk: UUID) -> Response:
+        """Take app, recovery codes and passkeys from somebody who has lost them.
+
+        All sessions end and the owner is told by mail. Make sure first that it is he who
+        asks: the password alone signs in afterwards.
+        """
+        services.reset_second_factors(
+            user_id=pk, actor=current_user(request), now=timezone.now()
+        )
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=ChangeRolesSerializer)
     def change_roles(self, request: Request, pk: UUID) -> Response:

@@ -221,7 +221,9 @@ class Shop:
         return {"id": made.key.pk}
 
     def _users(self, path):
-        return {"id": make_user(is_active=not path.endswith("/reactivate")).pk}
+        person = make_user(is_active=not path.endswith("/reactivate"))
+        factors.make_passkey(person)
+        return {"id": person.pk}
 
     def _roles(self, path):
         return {"name": "moderator"}

@@ -12,6 +12,7 @@ from accounts.models import Export, Identity, Passkey, Session, User
 from accounts.selectors import permission_names
 from accounts.services import add_address, change_preferences, create_api_key
 from accounts.tests.factories import make_tokens, make_user
+from accounts.tests.factors import make_passkey
 from catalog.imports import Report
 from catalog.models import Image, ImportJob
 from catalog.tests.factories import (
@@ -125,6 +126,7 @@ def _goods(boss: User) -> tuple[dict[str, str], dict[str, object]]:
         name="ERP", scopes=["orders.view_order"], actor=boss, now=timezone.now()
     ).key
     other = make_user(email="someone@example.com")
+    make_passkey(other)
     closed = make_user(email="closed@example.com", is_active=False)
     places = {
         "/attributes/{key}": f"/attributes/{attribute.code}",
