@@ -86,7 +86,8 @@ def issue_access_token(session: Session, *, user: User, key: Key, now: datetime)
 
 def principal_of_token(request: HttpRequest) -> Principal | None:
     """Return whose valid access token the request bears, without asking for its user."""
-    raw = _token_in(request.META.get("HTTP_AUTHORIZATION", ""))
+    header = request.META.get("HTTP_AUTHORIZATION")
+    raw = None if header is None else _token_in(header)
     try:
         claims = None if raw is None else _read(raw)
     except (TokenError, DatabaseError):

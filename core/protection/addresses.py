@@ -57,7 +57,8 @@ def client_of(request: HttpRequest | Request) -> Client:
     further left is the client's own claim. An entry that is no address counts as none,
     and then the connection's own address is used.
     """
-    return client_in(request.META)
+    client: Client | None = request.META.get(_META)
+    return client or client_in(request.META)
 
 
 def client_in(meta: dict[str, Any]) -> Client:

@@ -4,9 +4,10 @@ Fails to the near side: with Valkey out each process counts by itself, and polic
 are strict grant there only the process's share.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import ceil
+from typing import NamedTuple
 
 import redis
 import structlog
@@ -16,10 +17,11 @@ from rest_framework.request import Request
 
 from core.exceptions import QuotaExceededError
 from core.protection.addresses import Client, client_of
-from core.protection.attempts import Attempt, attempt_of
+from core.protection.attempts import Attempt
 from core.protection.counters import counters
+from core.protection.demands import Demand, Plan, demand_of, demand_under, text_of
 from core.protection.line import line
-from core.protection.policies import PER_ACCOUNT, PER_ADDRESS, PER_PAIR, Policy
+from core.protection.policies import Policy
 from core.protection.principals import Principal, principal_of
 from core.protection.refusals import count_refusal
 from core.protection.rules import rulebook
@@ -28,45 +30,32 @@ from core.protection.switches import mode_of
 from core.protection.token_bucket import Bucket, Level, LocalBuckets, SharedBuckets
 
 _log = structlog.get_logger("rate_limit")
-_ATTEMPTS = frozenset({PER_ACCOUNT, PER_PAIR})
 _TAKEN = "shopwright.limits.taken"
 
 shared = SparingBuckets(SharedBuckets(line.call))
 local = LocalBuckets()
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    headers: dict[str, str] = field(default_factory=dict)
+class Verdict(NamedTuple):
+    headers: Mapping[str, str]
     error: QuotaExceededError | None = None
     outcome: str = "admitted"
     # What to count of it.
-    marks: list[str] = field(default_factory=list)
+    marks: Sequence[str] = ()
 
 
-_UNCOUNTED = Verdict()
+_UNCOUNTED = Verdict({})
 
 
 def judge(request: HttpRequest, client: Client) -> Verdict:
     """Take the request's cost from every bucket that applies, or refuse it."""
-    rules = rulebook.current()
     principal = principal_of(request, client)
-    method = "GET" if request.method == "HEAD" else request.method or ""
-    path = request.path_info
-    found = rules.policies_for(
-        role=principal.role, method=method, path=path, principal=principal.name
-    )
-    weight = rules.weight_of(method, path)
-    attempt = _attempt(found, request)
-    demands = [
-        (policy, _bucket(policy, weight, owner))
-        for policy in found
-        if (owner := _owner(policy, client, principal, attempt))
-    ]
-    if not demands:
+    mode = mode_of("rate_limit")
+    demand = demand_of(request, client, principal, rulebook.current(), mode)
+    if not demand.buckets:
         return _UNCOUNTED
-    verdict = _take_all(request, demands, attempt)
-    counters.add(f"requests|{principal.role}|{verdict.outcome}", *verdict.marks)
+    verdict = _meet(demand, request)
+    counters.add(demand.plan.counts[verdict.outcome], *verdict.marks)
     return verdict
 
 
@@ -85,26 +74,33 @@ def count_as(
 
     :raises QuotaExceededError:
     """
-    if mode_of("rate_limit") == "off":
+    mode = mode_of("rate_limit")
+    if mode == "off":
         return
     client = client_of(request)
     caller = principal or principal_of(request, client)
-    found = rulebook.current().policies_of_route(
+    policies = rulebook.current().policies_of_route(
         role=caller.role, method=request.method or "", path=path
     )
-    demands = [
-        (policy, _bucket(policy, 1, owner))
-        for policy in found
-        if (owner := _owner(policy, client, caller, attempt))
-    ]
-    if not demands:
+    plan = Plan(caller.role, policies, weight=1, mode=mode)
+    demand = demand_under(plan, client, caller, attempt)
+    if not demand.buckets:
         return
-    verdict = _take_all(request, demands, attempt)
+    verdict = _meet(demand, request)
     # As a request it has been counted already.
     counters.add(*verdict.marks)
     if verdict.error is not None:
         count_refusal(client)
         raise verdict.error
+
+
+def _meet(demand: Demand, request: HttpRequest) -> Verdict:
+    verdict = _verdict(demand.plan, take(demand.buckets))
+    if demand.attempt is not None and verdict.error is None:
+        pairs = zip(demand.plan.policies, demand.buckets, strict=True)
+        taken = [bucket for policy, bucket in pairs if not policy.is_general]
+        request.META.setdefault(_TAKEN, []).extend(taken)
+    return verdict
 
 
 def give_back(request: HttpRequest | Request) -> None:
@@ -130,85 +126,32 @@ def _share(bucket: Bucket) -> Bucket:
     return replace(bucket, capacity=capacity, rate=bucket.rate / processes)
 
 
-def _attempt(policies: Sequence[Policy], request: HttpRequest) -> Attempt | None:
-    if any(policy.per in _ATTEMPTS for policy in policies):
-        return attempt_of(request)
-    return None
-
-
-def _owner(
-    policy: Policy, client: Client, principal: Principal, attempt: Attempt | None
-) -> str:
-    """Return whose bucket it is; empty where the policy doesn't concern the request."""
-    if policy.per in _ATTEMPTS and attempt is None:
-        return ""
-    if attempt is not None and attempt.device and not policy.is_general:
-        # Whatever others do to the account or at this address, this device may try.
-        return attempt.owner
-    if attempt is not None and policy.per == PER_ACCOUNT:
-        return attempt.owner
-    if attempt is not None and policy.per == PER_PAIR:
-        return f"pair:{attempt.account}:{client.name}"
-    return f"ip:{client.name}" if policy.per == PER_ADDRESS else principal.name
-
-
-def _bucket(policy: Policy, weight: int, owner: str) -> Bucket:
-    return Bucket(
-        # The braces keep one owner's buckets in one slot of a cluster.
-        f"{settings.CACHES['default']['KEY_PREFIX']}:limit:{{{owner}}}:{policy.name}",
-        policy.capacity,
-        policy.rate,
-        policy.cost(weight),
-        policy.is_enforced and mode_of("rate_limit") == "enforce",
-        policy.is_strict,
-    )
-
-
-def _take_all(
-    request: HttpRequest,
-    demands: Sequence[tuple[Policy, Bucket]],
-    attempt: Attempt | None,
-) -> Verdict:
-    verdict = _verdict(demands, take([bucket for _, bucket in demands]))
-    if attempt is not None and verdict.error is None:
-        taken = [bucket for policy, bucket in demands if not policy.is_general]
-        request.META.setdefault(_TAKEN, []).extend(taken)
-    return verdict
-
-
-def _verdict(
-    demands: Sequence[tuple[Policy, Bucket]], levels: Sequence[Level]
-) -> Verdict:
+def _verdict(plan: Plan, levels: Sequence[Level]) -> Verdict:
     short: list[tuple[Policy, Level]] = []
-    would: list[tuple[Policy, Level]] = []
-    shown: list[tuple[Policy, Level]] = []
-    names = []
-    for (policy, bucket), level in zip(demands, levels, strict=True):
-        # How often others have tried an account is nobody's business.
-        if bucket.refuses and policy.per not in _ATTEMPTS:
-            shown.append((policy, level))
-        if level.is_short:
-            (short if bucket.refuses else would).append((policy, level))
-            names.append(f"refusals|{policy.name}|{str(bucket.refuses).lower()}")
-        if policy.is_near(level):
-            names.append(f"near|{policy.name}")
+    would: list[str] = []
+    texts: list[str] = []
+    marks: list[str] = []
+    parts = zip(plan.policies, plan.refuses, plan.is_shown, levels, strict=True)
+    for policy, refuses, is_shown, level in parts:
+        if is_shown:
+            texts.append(policy.quota_text(level))
+        if level.wait_seconds:
+            if refuses:
+                short.append((policy, level))
+            else:
+                would.append(policy.name)
+            marks.append(f"refusals|{policy.name}|{str(refuses).lower()}")
+        if level.remaining < policy.near_below:
+            marks.append(f"near|{policy.name}")
     if would:
-        _log.info("rate_limit_would_refuse", policies=[p.name for p, _ in would])
+        _log.info("rate_limit_would_refuse", policies=would)
     if short:
-        return replace(_refusal(short), marks=names)
+        return _refusal(short, marks)
     outcome = "would_refuse" if would else "admitted"
-    headers = _headers(shown) if shown else {}
-    return Verdict(headers, outcome=outcome, marks=names)
+    return Verdict(_headers(plan.policy_text, texts), None, outcome, marks)
 
 
-def _headers(counted: Sequence[tuple[Policy, Level]]) -> dict[str, str]:
-    return {
-        "RateLimit-Policy": ", ".join([policy.text for policy, _ in counted]),
-        "RateLimit": ", ".join([p.quota_text(level) for p, level in counted]),
-    }
-
-
-def _refusal(short: Sequence[tuple[Policy, Level]]) -> Verdict:
+def _refusal(short: Sequence[tuple[Policy, Level]], marks: Sequence[str]) -> Verdict:
     names = [policy.name for policy, _ in short]
     wait = max(ceil(level.wait_seconds) for _, level in short)
     error = QuotaExceededError(
@@ -216,4 +159,12 @@ def _refusal(short: Sequence[tuple[Policy, Level]]) -> Verdict:
         retry_after=wait,
         violated_policies=names,
     )
-    return Verdict(_headers(short), error, outcome="refused")
+    texts = [policy.quota_text(level) for policy, level in short]
+    headers = _headers(text_of(policy for policy, _ in short), texts)
+    return Verdict(headers, error, "refused", marks)
+
+
+def _headers(policies: str, limits: Sequence[str]) -> Mapping[str, str]:
+    if not limits:
+        return {}
+    return {"RateLimit-Policy": policies, "RateLimit": ", ".join(limits)}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Generic, TypeVar
 
-from core.protection.token_bucket import Level
+from core.protection.token_bucket import ROUNDING, Level
 
 Entry = TypeVar("Entry")
 
@@ -38,12 +38,20 @@ class Policy:
     rate: float = field(init=False)
     # As the header RateLimit-Policy has it.
     text: str = field(init=False)
+    # What RateLimit says of it begins so.
+    quota_head: str = field(init=False)
+    # A caller with fewer tokens is near the limit.
+    near_below: float = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "capacity", self.burst or self.quota)
         object.__setattr__(self, "rate", self.quota / self.window_seconds)
         text = f'"{self.name}";q={self.quota};w={self.window_seconds}'
         object.__setattr__(self, "text", text)
+        object.__setattr__(self, "quota_head", f'"{self.name}";r=')
+        # Of whole tokens, as clients are told them.
+        most = int(self.capacity * (1 - NEAR_SHARE) + ROUNDING)
+        object.__setattr__(self, "near_below", most + 1 - ROUNDING)
 
     @property
     def is_general(self) -> bool:
@@ -59,19 +67,10 @@ class Policy:
 
         ``t`` is the time until the request would pass, or until there is one token more.
         """
-        tokens = level.remaining
-        seconds = level.wait_seconds
+        tokens, seconds = level
         if not seconds and tokens < self.capacity:
             seconds = (1 - tokens % 1) / self.rate
-        return f'"{self.name}";r={_whole(tokens)};t={ceil(seconds - 1e-6)}'
-
-    def is_near(self, level: Level) -> bool:
-        return _whole(level.remaining) <= self.capacity * (1 - NEAR_SHARE) + 1e-9
-
-
-def _whole(tokens: float) -> int:
-    # A billionth of a token: what adding fractions may have lost.
-    return int(tokens + 1e-9)
+        return f"{self.quota_head}{int(tokens + ROUNDING)};t={ceil(seconds - 1e-6)}"
 
 
 @dataclass(frozen=True, slots=True)

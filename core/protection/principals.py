@@ -6,8 +6,8 @@ query the database, and must have checked whatever proof the caller brought.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -18,8 +18,7 @@ from core.protection.addresses import Client
 ANONYMOUS = "anonymous"
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(NamedTuple):
     kind: str
     id: str
     role: str
@@ -47,4 +46,9 @@ def principal_of(request: HttpRequest, client: Client) -> Principal:
 
 def visitor(client: Client) -> Principal:
     """Return who it is that shows no proof."""
-    return Principal("ip", client.name, ANONYMOUS)
+    return _visitor(client.name)
+
+
+@lru_cache(maxsize=4096)
+def _visitor(name: str) -> Principal:
+    return Principal("ip", name, ANONYMOUS)

@@ -7,7 +7,7 @@ With the database out the last ones hold. Before the first reading there are non
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from datetime import datetime
 from ipaddress import ip_network
 
@@ -69,7 +69,8 @@ class Rules:
         weights: Iterable[Weight] = (),
         blocks: Iterable[tuple[str, datetime | None]] = (),
     ) -> None:
-        policies = tuple(policies)
+        policies, weights, blocks = tuple(policies), tuple(weights), tuple(blocks)
+        self.made_of = policies, weights, blocks
         general = [p for p in policies if p.path == EVERY_PATH]
         self._general = [p for p in general if not p.principal]
         self._of_one: dict[str, list[Policy]] = {}
@@ -82,6 +83,8 @@ class Rules:
         )
         self._weights = Routes((w.method, w.path, w.cost) for w in weights)
         self.blocks = Blocks(blocks)
+        # What others worked out from these rules: it ends with them.
+        self.memory: dict[Hashable, object] = {}
 
     def policies_for(
         self, *, role: str, method: str, path: str, principal: str = ""
@@ -107,6 +110,10 @@ class Rules:
     def policies_of_route(self, *, role: str, method: str, path: str) -> list[Policy]:
         found = self._of_route.find(method, path)
         return [p for p in found if p.role in {ANY_ROLE, role}]
+
+    def has_own(self, principal: str) -> bool:
+        """Tell whether some policy is for this one caller."""
+        return principal in self._of_one
 
     def weight_of(self, method: str, path: str) -> int:
         return max(self._weights.find(method, path), default=1)
@@ -145,9 +152,13 @@ class Rulebook:
 
     def refresh(self) -> None:
         try:
-            self._rules = load_rules()
+            rules = load_rules()
         except (DatabaseError, InterfaceError):
             _logger.warning("Limits and blocks can't be read; the last ones hold.")
+        else:
+            # The same ones stay, and what was worked out from them with them.
+            if rules.made_of != self._rules.made_of:
+                self._rules = rules
         self._is_read = True
 
 

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha1
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from redis.exceptions import NoScriptError
 
@@ -50,7 +50,7 @@ end
 return answer
 """
 # The same billionth.
-_ROUNDING = 1e-9
+ROUNDING = 1e-9
 SCRIPT_NAME = sha1(SCRIPT.encode()).hexdigest()  # noqa: S324 -- Redis names scripts so
 
 
@@ -68,8 +68,7 @@ class Bucket:
     is_strict: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(NamedTuple):
     """What a bucket holds after the call, and how long until the cost would be there."""
 
     remaining: float
@@ -164,4 +163,4 @@ class LocalBuckets:
 
 def _level(bucket: Bucket, tokens: float) -> Level:
     lacking = bucket.cost - tokens
-    return Level(tokens, lacking / bucket.rate if lacking > _ROUNDING else 0.0)
+    return Level(tokens, lacking / bucket.rate if lacking > ROUNDING else 0.0)

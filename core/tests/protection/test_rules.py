@@ -70,6 +70,21 @@ def test_with_the_database_out_the_last_rules_hold(monkeypatch):
 
 
 @pytest.mark.django_db
+def test_rules_that_are_read_again_unchanged_stay_with_what_was_worked_out():
+    RateLimitPolicy.objects.create(name="new", quota=7, window_seconds=60)
+    book = Rulebook()
+    book.refresh()
+    first = book.current()
+
+    book.refresh()
+    assert book.current() is first
+
+    RateLimitPolicy.objects.update(quota=8)
+    book.refresh()
+    assert book.current() is not first
+
+
+@pytest.mark.django_db
 def test_rules_are_read_in_three_queries(django_assert_num_queries):
     for number in range(3):
         AddressBlock.objects.create(network=f"203.0.113.{number}", reason="test")
