@@ -68,9 +68,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     # Inside CORS, or a browser's script could not read that it was refused.
-    "core.protection.middleware.DeadlineMiddleware",
-    "core.protection.middleware.RateLimitMiddleware",
-    "core.protection.middleware.LoadSheddingMiddleware",
+    "core.protection.middleware.AdmissionMiddleware",
     "core.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -156,7 +156,8 @@ class Admission:
         self, *, priority: int, rank: float, now: float, deadline: float = math.inf
     ) -> Waiter:
         """Admit, refuse at once, or leave waiting; the waiter tells which."""
-        self._note_arrival(now)
+        if now >= self._next_look:
+            self._note_arrival(now)
         waiter = Waiter(priority, rank, now, deadline)
         reason = self._obstacle(waiter, now)
         if reason is not None:
@@ -171,7 +172,8 @@ class Admission:
         self, *, priority: int, rank: float, now: float, deadline: float = math.inf
     ) -> Waiter:
         """Admit, and count what `arrive` would have refused. For trying it out."""
-        self._note_arrival(now)
+        if now >= self._next_look:
+            self._note_arrival(now)
         waiter = Waiter(priority, rank, now, deadline)
         reason = self._obstacle(waiter, now)
         full = int(self.limiter.limit) + self.queue_bound
@@ -191,7 +193,8 @@ class Admission:
             reason = Reason.QUEUE_FULL
         else:
             return False
-        self._note_arrival(now)
+        if now >= self._next_look:
+            self._note_arrival(now)
         self.tally.shed[priority, reason] += 1
         return True
 
@@ -240,8 +243,6 @@ class Admission:
                 self._admit(waiter, now)
 
     def _note_arrival(self, now: float) -> None:
-        if now < self._next_look:
-            return
         self._next_look = now + LOOK_SECONDS
         self._occupancy += self.load()
         self._looks += 1
@@ -322,7 +323,9 @@ class Admission:
         waiter.is_admitted = True
         waiter.admitted_at = now
         waiter.company = self.inflight
-        self.tally.admit(waiter)
+        self.tally.admitted[waiter.priority] += 1
+        if now > waiter.arrived_at:
+            self.tally.note_wait(now - waiter.arrived_at)
         if waiter.wake is not None:
             waiter.wake()
 
@@ -346,10 +349,7 @@ class Tally:
         self.waits: Counter[int] = Counter()
         self.wait_seconds = 0.0
 
-    def admit(self, waiter: Waiter) -> None:
-        self.admitted[waiter.priority] += 1
-        waited = waiter.admitted_at - waiter.arrived_at
-        if waited > 0:
-            self.wait_seconds += waited
-            index = next((n for n, b in enumerate(WAIT_BOUNDS) if waited <= b), -1)
-            self.waits[index] += 1
+    def note_wait(self, seconds: float) -> None:
+        self.wait_seconds += seconds
+        index = next((n for n, b in enumerate(WAIT_BOUNDS) if seconds <= b), -1)
+        self.waits[index] += 1

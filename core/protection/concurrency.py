@@ -199,7 +199,10 @@ class AdaptiveLimit:
             self._calm_seen += 1
         if expected is not None and self._calm_until is None:
             self.gradient.observe(seconds, expected, inflight=inflight, now=now)
-        self.tick(now)
+        if self._calm_due is None or now >= self._calm_due:
+            self.tick(now)
+        else:
+            self.limit = self.usual_limit = self.gradient.limit
 
     def tick(self, now: float) -> None:
         if self._calm_due is None or self._calm_seen >= self.CALM_SAMPLES:

@@ -63,7 +63,12 @@ class ThreadGate:
 
     def is_easy(self, last_rank: float) -> bool:
         """Tell, without waiting for the lock, whether all up to the rank are let in now."""
-        return self.has_room and last_rank <= self.admission.threshold.value
+        admission = self.admission
+        return (
+            last_rank <= admission.threshold.value
+            and admission.queued == 0
+            and admission.inflight < int(admission.limiter.limit)
+        )
 
     def enter(
         self, *, priority: int, rank: float, seconds: float | None = None

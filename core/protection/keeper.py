@@ -5,6 +5,7 @@ a process that was forked. Chores are told apart, so that one that fails stops n
 """
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -22,20 +23,21 @@ class Keeper:
         self._lock = threading.Lock()
         self._chores: list[Chore] = []
         self._thread: threading.Thread | None = None
+        # A process that is forked has the object, but not the thread.
+        os.register_at_fork(after_in_child=self._forget_thread)
 
     def add(self, chore: Chore) -> None:
         self._chores.append(chore)
 
     def wake(self) -> bool:
         """See to it that the thread runs; False where there is to be none (yet)."""
-        thread = self._thread
-        if thread is not None and thread.is_alive():
+        if self._thread is not None:
             return True
         # Its chores read tables; a process that still loads its apps has none.
         if not (apps.ready and settings.PROTECTION_REFRESH_SECONDS):
             return False
         with self._lock:
-            if self._thread is None or not self._thread.is_alive():
+            if self._thread is None:
                 self._thread = threading.Thread(
                     target=self._keep, name="protection-keeper", daemon=True
                 )
@@ -51,13 +53,17 @@ class Keeper:
                 _logger.exception("A chore of the keeper failed.")
 
     def _keep(self) -> None:
-        while True:
-            try:
+        try:
+            while True:
                 self.make_round()
-            finally:
                 # Back to the pool, and not broken in a thread that lives for ever.
                 connection.close()
-            time.sleep(settings.PROTECTION_REFRESH_SECONDS)
+                time.sleep(settings.PROTECTION_REFRESH_SECONDS)
+        finally:
+            self._forget_thread()
+
+    def _forget_thread(self) -> None:
+        self._thread = None
 
 
 keeper = Keeper()

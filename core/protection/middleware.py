@@ -22,11 +22,13 @@ from core.problems import ProblemResponse
 from core.protection import deadlines, shedding
 from core.protection.addresses import client_of
 from core.protection.counters import counters
+from core.protection.keeper import keeper
 from core.protection.limiter import judge
 from core.protection.marks import PRIORITY
 from core.protection.refusals import count_refusal
 from core.protection.rules import rulebook
 from core.protection.switches import mode_of
+from core.response_headers import add_headers
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 _log = structlog.get_logger("rate_limit")
@@ -40,6 +42,8 @@ class TrafficMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        # Whatever else asks for switches and rules finds them kept up to date.
+        keeper.wake()
         response = self.get_response(request)
         priority = request.META.get(PRIORITY, "none")
         counters.add(f"answers|{response.status_code}|{priority}")
@@ -79,8 +83,7 @@ class RateLimitMiddleware:
         else:
             response = ProblemResponse(verdict.error, request)
             count_refusal(client)
-        for name, value in verdict.headers.items():
-            response.headers[name] = value
+        add_headers(response, verdict.headers)
         return response
 
 
@@ -132,7 +135,7 @@ class DeadlineMiddleware:
             if time.monotonic() - started > seconds:
                 counters.add("late|false")
             return response
-        with deadlines.deadline(seconds) as own:
+        with deadlines.Deadline(started + seconds) as own:
             request.META[_DEADLINE] = own, started, asked
             response = self.get_response(request)
             if time.monotonic() > own.at:
@@ -149,6 +152,21 @@ class DeadlineMiddleware:
         own, started, asked = found
         most, own.statement_seconds = deadlines.limits_of(view)
         own.at = started + min(asked or most, most)
-        if deadlines.remaining() == 0:
+        if own.at <= time.monotonic():
             return ProblemResponse(DeadlineExceededError(), request)
         return None
+
+
+class AdmissionMiddleware:
+    """The way in: a deadline, the caller's quotas, and a place among those at work.
+
+    One layer of Django's for the three, each of which works alone too.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        with_place = LoadSheddingMiddleware(get_response)
+        self._answer = DeadlineMiddleware(RateLimitMiddleware(with_place))
+        self.process_view = self._answer.process_view
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self._answer(request)

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 ANY_METHOD = ""
+REMEMBERED = 1024
 _ANY_PART = "{}"
 _ANY_REST = "*"
 
@@ -17,10 +19,6 @@ class Priority:
 
     level: int
     width: int = 0
-
-    @property
-    def last_rank(self) -> int:
-        return self.level + self.width
 
 
 @dataclass(slots=True)
@@ -41,6 +39,8 @@ class Priorities:
     def __init__(self, table: Mapping[str, Priority], *, otherwise: Priority) -> None:
         self._root = _Node()
         self._otherwise = otherwise
+        # Every request asks, and most ask for what others asked for before.
+        self.find = lru_cache(maxsize=REMEMBERED)(self._find)
         for text, priority in table.items():
             method, _, path = text.rpartition(" ")
             self._add(method, path, priority)
@@ -54,7 +54,7 @@ class Priorities:
             node = node.parts.setdefault(name, _Node())
         (node.below if is_open else node.own)[method] = priority
 
-    def find(self, method: str, path: str) -> Priority:
+    def _find(self, method: str, path: str) -> Priority:
         return self.named(method, path) or self._otherwise
 
     def named(self, method: str, path: str) -> Priority | None:

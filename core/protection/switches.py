@@ -7,7 +7,7 @@ database out the last positions hold; before the first reading the environment's
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from django.apps import apps
 from django.conf import settings
@@ -55,7 +55,7 @@ class Switchboard:
 
 
 def mode_of(protection: Protection) -> Mode:
-    keeper.wake()
+    # Every request asks some times, so after the first reading this is a look-up.
     mode = switchboard.positions.modes.get(protection)
     return mode or mode_from_environment(protection)
 
@@ -66,6 +66,7 @@ def mode_from_environment(protection: Protection) -> Mode:
 
 def control_of(breaker: str) -> Control:
     """Return what people want of a breaker; the switch for all goes before its own."""
+    keeper.wake()
     own = own_control_of(breaker)
     state = _BY_MODE[mode_of("breakers")]
     if state is None:
@@ -84,8 +85,10 @@ def _load() -> Positions:
     switches = apps.get_model("core", "Switch").objects
     controls = apps.get_model("core", "BreakerControl").objects
     rows = controls.values_list("name", "state", "closings")
+    modes: dict[str, Any] = {name: mode_from_environment(name) for name in SETTINGS}
+    modes |= {name: mode for name, mode in switches.values_list("name", "mode") if mode}
     return Positions(
-        cast("Mapping[str, Mode]", dict(switches.values_list("name", "mode"))),
+        modes,
         {name: Control(_state(state), closings) for name, state, closings in rows},
     )
 

@@ -52,7 +52,3 @@ def test_what_the_table_does_not_name_is_known(priorities):
     assert priorities.named("GET", "/nowhere") is None
     assert priorities.named("GET", "/carts") is None
     assert priorities.named("POST", "/carts") == B
-
-
-def test_a_class_reaches_to_its_last_rank():
-    assert Priority(30, width=20).last_rank == 50
