@@ -82,31 +82,39 @@ def _some_key(folder: Path) -> str:
 def _measure(rounds: int) -> float:
     from django.conf import settings  # noqa: PLC0415 -- settings first
 
-    middleware = list(settings.MIDDLEWARE)
-    chain = [name for name in middleware if name.startswith("core.protection.")]
-    applications = {"none": _application([m for m in middleware if m not in chain])}
-    for name in chain:
-        applications[name] = _application([m for m in middleware if m != name])
-    applications["all"] = _application(middleware)
+    from core.protection.switches import SETTINGS  # noqa: PLC0415 -- settings first
+
+    without = [m for m in settings.MIDDLEWARE if not m.startswith("core.protection.")]
+    bare, whole = _application(without), _application(list(settings.MIDDLEWARE))
+    runs = {"none": (bare, ""), "all": (whole, "")}
+    runs |= {name: (whole, name) for name in SETTINGS if name != "breakers"}
     told = 0.0
     for caller, is_busy in (("one busy caller", True), ("always a new address", False)):
-        times: dict[str, list[float]] = {name: [] for name in applications}
+        times: dict[str, list[float]] = {name: [] for name in runs}
         for n in range(rounds):
-            for place, (name, application) in enumerate(applications.items()):
-                # Each application has callers of its own: none knows another's.
+            for place, (name, (application, off)) in enumerate(runs.items()):
+                # Each has callers of its own: none knows another's.
                 number = 0 if is_busy else n
                 address = f"198.{place}.{number // 250}.{number % 250}"
+                _switch_off(off)
                 times[name].append(_seconds(application, address))
         median = {name: statistics.median(t) * 1e6 for name, t in times.items()}
         cost = median["all"] - median["none"]
         print(f"{caller}: hello {median['none']:.0f} µs, the chain {cost:.0f} µs")
-        for name in chain:
-            own = median["all"] - median[name]
-            print(f"    {name.rpartition('.')[2]:24} {own:6.1f} µs")
+        for name in runs:
+            if runs[name][1]:
+                print(f"    {name:16} {median['all'] - median[name]:6.1f} µs")
         share = cost / median["none"]
         print(f"    {share:.1%} of hello")
         told = told or share
     return told
+
+
+def _switch_off(protection: str) -> None:
+    from core.protection.switches import SETTINGS, Positions, switchboard  # noqa: PLC0415 -- settings first
+
+    modes = {name: "off" if name == protection else "enforce" for name in SETTINGS}
+    switchboard.positions = Positions(modes)
 
 
 def _application(middleware: list[str]) -> Application:
