@@ -9,7 +9,7 @@ from drf_spectacular.views import (
     SpectacularSwaggerView,
 )
 
-from accounts.admin import AdminSignInView
+from accounts.admin import AdminSignInView, admin_passkey_options
 from core import pages
 from core.bytes_cache import public_bytes
 from core.health_details import details
@@ -37,6 +37,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="docs")),
     # Before the admin's own page of that name.
     path("admin/login/", AdminSignInView.as_view()),
+    path("admin/login/passkey/", admin_passkey_options, name="admin-passkey-options"),
     path("admin/", admin.site.urls),
     path("metrics", metrics),
     path("health/details", details),

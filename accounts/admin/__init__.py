@@ -1,6 +1,6 @@
 from accounts.admin._activity import ActivityEntryAdmin
 from accounts.admin._keys import ApiKeyAdmin
-from accounts.admin._sign_in import AdminSignInView
+from accounts.admin._sign_in import AdminSignInView, admin_passkey_options
 from accounts.admin._users import RoleAdmin, UserAdmin
 
 __all__ = [
@@ -9,4 +9,5 @@ __all__ = [
     "ApiKeyAdmin",
     "RoleAdmin",
     "UserAdmin",
+    "admin_passkey_options",
 ]

@@ -1,23 +1,31 @@
-"""The door of the administration: a password, then a code where there is an app."""
+"""The door of the administration: a password and what follows it, or a passkey."""
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
-from django import forms
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth import login
 from django.contrib.auth.views import RedirectURLMixin
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST
 from django.views.generic import FormView
-from unfold.widgets import BASE_INPUT_CLASSES
 
 from accounts import services
+from accounts.admin._passkeys import offered_passkey
+from accounts.admin._sign_in_forms import (
+    CodeForm,
+    PasskeyForm,
+    PasswordForm,
+    ProofForm,
+)
 from accounts.auth import (
     TICKET_MAX_LENGTH,
     Device,
@@ -26,9 +34,10 @@ from accounts.auth import (
     proof_of_device,
     user_of_ticket,
 )
-from accounts.constants import EMAIL_MAX_LENGTH, PASSWORD_MAX_LENGTH
-from accounts.exceptions import WrongCodeError
+from accounts.constants import Method
+from accounts.exceptions import PasskeyRefusedError, WrongCodeError
 from accounts.models import User
+from accounts.selectors import second_factors_of
 from core.errors import DomainError
 from core.ids import uuid7
 from core.protection.limiter import count_as, give_back
@@ -36,8 +45,6 @@ from core.protection.limiter import count_as, give_back
 # In the browser's session: whether a second factor opened it.
 SECOND_FACTOR = "accounts.second_factor"
 _DEVICE_SECONDS = 180 * 86_400
-_CODE_MAX_LENGTH = 64
-_WIDGET = {"class": " ".join(BASE_INPUT_CLASSES)}
 
 
 def may_enter(request: HttpRequest) -> bool:
@@ -52,58 +59,9 @@ def may_enter(request: HttpRequest) -> bool:
 admin.site.has_permission = may_enter  # type: ignore[method-assign]  # meant
 
 
-class PasswordForm(forms.Form):
-    # The API's door to the same; its limits hold here.
-    route = "auth-login"
-    username = forms.CharField(
-        label="Email",
-        max_length=EMAIL_MAX_LENGTH,
-        widget=forms.TextInput(
-            {**_WIDGET, "autofocus": True, "autocomplete": "username"}
-        ),
-    )
-    password = forms.CharField(
-        max_length=PASSWORD_MAX_LENGTH,
-        strip=False,
-        widget=forms.PasswordInput({**_WIDGET, "autocomplete": "current-password"}),
-    )
-
-    def account(self) -> str:
-        return str(self.cleaned_data["username"])
-
-    def send(self, device: Device) -> User | services.MfaRequired:
-        return services.begin_admin_sign_in(
-            email=self.cleaned_data["username"],
-            password=self.cleaned_data["password"],
-            device=device,
-            now=timezone.now(),
-        )
-
-
-class CodeForm(forms.Form):
-    route = "auth-mfa"
-    ticket = forms.CharField(max_length=TICKET_MAX_LENGTH, widget=forms.HiddenInput)
-    code = forms.CharField(
-        label="Code of your app, or a recovery code",
-        max_length=_CODE_MAX_LENGTH,
-        widget=forms.TextInput(
-            {**_WIDGET, "autofocus": True, "autocomplete": "one-time-code"}
-        ),
-    )
-
-    def account(self) -> str | None:
-        return user_of_ticket(self.cleaned_data["ticket"])
-
-    def send(self, device: Device) -> User | services.MfaRequired:
-        return services.complete_admin_sign_in(
-            ticket=self.cleaned_data["ticket"],
-            code=self.cleaned_data["code"],
-            device=device,
-            now=timezone.now(),
-        )
-
-
-@method_decorator(sensitive_post_parameters("password", "code"), name="dispatch")
+@method_decorator(
+    sensitive_post_parameters("password", "code", "credential"), name="dispatch"
+)
 @method_decorator(never_cache, name="dispatch")
 class AdminSignInView(RedirectURLMixin, FormView):  # type: ignore[type-arg]  # not generic at run time
     """Stands in for the login of Django's admin, at the same address.
@@ -113,8 +71,11 @@ class AdminSignInView(RedirectURLMixin, FormView):  # type: ignore[type-arg]  # 
 
     template_name = "admin/sign_in.html"
 
-    def get_form_class(self) -> type[forms.Form]:
-        return CodeForm if self.request.POST.get("ticket") else PasswordForm
+    def get_form_class(self) -> type[ProofForm]:
+        given = self.request.POST
+        if given.get("credential"):
+            return PasskeyForm
+        return CodeForm if given.get("ticket") else PasswordForm
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if admin.site.has_permission(request):
@@ -130,24 +91,40 @@ class AdminSignInView(RedirectURLMixin, FormView):  # type: ignore[type-arg]  # 
         except WrongCodeError as error:
             form.add_error("code", error.title)
             return self.form_invalid(form)
+        except PasskeyRefusedError as error:
+            return self._again(f"{error.title}. Try again.")
         except DomainError as error:
-            return self._from_the_start(error)
+            return self._refused(_first_form(self.request), _text_of(error))
         if isinstance(outcome, services.MfaRequired):
-            asked = CodeForm(initial={"ticket": outcome.ticket})
+            asked = _second_form(outcome.methods)(initial={"ticket": outcome.ticket})
             return self.render_to_response(self.get_context_data(form=asked))
-        return self._let_in(outcome, device)
+        return self._let_in(outcome, device, is_proven_twice=form.is_second_factor)
 
-    def _from_the_start(self, error: DomainError) -> HttpResponse:
-        form = PasswordForm({"username": self.request.POST.get("username", "")})
+    def form_invalid(self, form: Any) -> HttpResponse:
+        if isinstance(form, PasskeyForm):
+            return self._again("That is no passkey's answer. Try again.")
+        return super().form_invalid(form)
+
+    def _again(self, why: str) -> HttpResponse:
+        """Show the step at which a passkey was refused."""
+        ticket = self.request.POST.get("ticket", "")
+        methods = _methods_after(ticket)
+        if not methods:
+            return self._refused(_first_form(self.request), why)
+        return self._refused(_second_form(methods)({"ticket": ticket}), why)
+
+    def _refused(self, form: ProofForm, why: str) -> HttpResponse:
         form.full_clean()
         form.errors.clear()
-        form.add_error(None, ValidationError(f"{error.title}. {error.cure}"))
-        return self.form_invalid(form)
+        form.add_error(None, ValidationError(why))
+        return self.render_to_response(self.get_context_data(form=form))
 
-    def _let_in(self, user: User, device: Device) -> HttpResponse:
+    def _let_in(
+        self, user: User, device: Device, *, is_proven_twice: bool
+    ) -> HttpResponse:
         # Starts the session anew, so that one planted before is worth nothing.
         login(self.request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
-        self.request.session[SECOND_FACTOR] = bool(self.request.POST.get("ticket"))
+        self.request.session[SECOND_FACTOR] = is_proven_twice
         give_back(self.request)
         response = HttpResponseRedirect(self.get_success_url())
         response.set_cookie(
@@ -164,11 +141,50 @@ class AdminSignInView(RedirectURLMixin, FormView):  # type: ignore[type-arg]  # 
         return reverse("admin:index")
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        form = kwargs["form"] if "form" in kwargs else self.get_form()
+        ticket = form["ticket"].value() if "ticket" in form.fields else ""
         more = {
+            "form": form,
             "title": "Log in",
             "app_path": self.request.get_full_path(),
             "next": self.get_success_url(),
+            "second": bool(ticket),
+            "passkey": None,
         }
+        if not ticket or Method.PASSKEY in _methods_after(ticket):
+            options = reverse("admin-passkey-options")
+            more["passkey"] = offered_passkey(self.request, options=options)
         return super().get_context_data(
-            **admin.site.each_context(self.request), **more, **kwargs
+            **admin.site.each_context(self.request), **kwargs | more
         )
+
+
+@require_POST
+@never_cache
+def admin_passkey_options(request: HttpRequest) -> HttpResponse:
+    """Answer the script of the sign-in page what to ask the browser for."""
+    count_as(request, reverse("auth-passkey-login-options"))
+    options = services.admin_passkey_options(
+        ticket=request.POST.get("ticket", "")[: TICKET_MAX_LENGTH + 1],
+        device=device_of(request),
+        now=timezone.now(),
+    )
+    return JsonResponse({"public_key": options})
+
+
+def _methods_after(ticket: str) -> tuple[Method, ...]:
+    """Name what may follow the password of whose ticket it is; empty: it is no ticket."""
+    user_id = user_of_ticket(ticket)
+    return () if user_id is None else second_factors_of(UUID(user_id))
+
+
+def _first_form(request: HttpRequest) -> ProofForm:
+    return PasswordForm({"username": request.POST.get("username", "")})
+
+
+def _second_form(methods: Sequence[str]) -> type[ProofForm]:
+    return CodeForm if Method.TOTP in methods else PasskeyForm
+
+
+def _text_of(error: DomainError) -> str:
+    return f"{error.title}. {error.cure}"

@@ -23,6 +23,9 @@ class Ceremony(models.Model):
     class Kind(models.TextChoices):
         MFA = "mfa"
         ADMIN_MFA = "admin_mfa"
+        ADMIN_MFA_PASSKEY = "admin_mfa_passkey"
+        ADMIN_SIGN_IN = "admin_sign_in"
+        ADMIN_STEP_UP = "admin_step_up"
         PASSKEY_REGISTRATION = "passkey_registration"
         PASSKEY_SIGN_IN = "passkey_sign_in"
         STEP_UP = "step_up"

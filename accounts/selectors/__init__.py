@@ -5,6 +5,7 @@ from accounts.selectors._factors import (
     identities_of,
     is_recently_proven,
     passkeys_of,
+    second_factors_of,
     second_steps,
     step_up_methods,
 )
@@ -73,6 +74,7 @@ __all__ = [
     "person_of_user",
     "role_names",
     "roles",
+    "second_factors_of",
     "second_steps",
     "step_up_methods",
     "unknown_permissions",

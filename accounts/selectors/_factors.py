@@ -25,6 +25,11 @@ def second_steps(user: User) -> tuple[Method, ...]:
     return _steps(user.pk, with_app=with_app)
 
 
+def second_factors_of(user_id: UUID) -> tuple[Method, ...]:
+    """Name every second factor that the person has; empty: none."""
+    return _steps(user_id, with_app=has_totp(user_id))
+
+
 def step_up_methods(user: User) -> tuple[Method, ...]:
     """Name what proves again that it is this person; empty: only a new sign-in."""
     with_app = has_totp(user.pk)

@@ -26,6 +26,7 @@ from accounts.serializers._keys import (
     RotateApiKeySerializer,
 )
 from accounts.serializers._passkeys import (
+    PasskeyCredentialSerializer,
     PasskeyOptionsSerializer,
     PasskeySerializer,
     PasskeySignInSerializer,
@@ -92,6 +93,7 @@ __all__ = [
     "OAuthCallbackSerializer",
     "OAuthStartSerializer",
     "OwnAddressSerializer",
+    "PasskeyCredentialSerializer",
     "PasskeyOptionsSerializer",
     "PasskeySerializer",
     "PasskeySignInSerializer",

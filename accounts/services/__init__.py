@@ -4,7 +4,13 @@ from accounts.services._activity import (
     remove_outdated_activity,
 )
 from accounts.services._addresses import add_address, change_address, remove_address
-from accounts.services._admin_sign_in import begin_admin_sign_in, complete_admin_sign_in
+from accounts.services._admin_sign_in import (
+    admin_passkey_options,
+    begin_admin_sign_in,
+    complete_admin_sign_in,
+    complete_admin_sign_in_with_passkey,
+    sign_in_to_admin_with_passkey,
+)
 from accounts.services._admins import require_an_admin
 from accounts.services._answering import answer_request
 from accounts.services._asking import (
@@ -110,6 +116,7 @@ __all__ = [
     "OAuthStart",
     "SignedIn",
     "add_address",
+    "admin_passkey_options",
     "anonymize_users",
     "answer_request",
     "assign_roles",
@@ -125,6 +132,7 @@ __all__ = [
     "change_role",
     "change_roles",
     "complete_admin_sign_in",
+    "complete_admin_sign_in_with_passkey",
     "complete_mfa",
     "complete_sign_in",
     "confirm_email_change",
@@ -180,6 +188,7 @@ __all__ = [
     "send_link",
     "sign_device_out",
     "sign_in",
+    "sign_in_to_admin_with_passkey",
     "sign_in_with_passkey",
     "sign_in_with_provider",
     "sign_out",

@@ -1,6 +1,12 @@
-"""The administration's own way in: a browser session, by password and code."""
+"""The administration's own way in: a browser session, never without a proof of its own.
 
+A password, and after it whatever second factor the person has; or a passkey alone, which
+is both. The ceremonies are the administration's: none of the API's opens it.
+"""
+
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import authenticate
@@ -8,14 +14,23 @@ from django.db import transaction
 
 from accounts.auth import Device, is_short_for_staff
 from accounts.constants import ActivityKind, Method
-from accounts.exceptions import InvalidCredentialsError
+from accounts.exceptions import InvalidCredentialsError, PasskeyRefusedError
 from accounts.models import Ceremony, User
-from accounts.selectors import has_totp
+from accounts.selectors import second_factors_of
 from accounts.services._activity import record_activity
 from accounts.services._erasure import cancel_erasure
 from accounts.services._guesses import note_failed_sign_in
-from accounts.services._tickets import MfaRequired, ask_for_more, prove_ticket
+from accounts.services._passkeys import passkey_sign_in_options, prove_passkey
+from accounts.services._tickets import (
+    MfaRequired,
+    ask_for_more,
+    find_ticket,
+    prove_ticket,
+    prove_ticket_by_code,
+)
 from core.exceptions import SecondFactorRequiredError, StaffPasswordTooShortError
+
+_Kind = Ceremony.Kind
 
 
 def begin_admin_sign_in(
@@ -32,11 +47,12 @@ def begin_admin_sign_in(
     if not isinstance(user, User) or not (user.is_staff and user.email_verified):
         note_failed_sign_in(email=email, device=device, now=now)
         raise InvalidCredentialsError
-    if has_totp(user.pk):
+    steps = second_factors_of(user.pk)
+    if steps:
         return ask_for_more(
-            Ceremony.Kind.ADMIN_MFA,
+            _Kind.ADMIN_MFA,
             user=user,
-            steps=(Method.TOTP, Method.RECOVERY_CODE),
+            steps=steps,
             methods=(Method.PASSWORD,),
             device=device,
             now=now,
@@ -57,17 +73,79 @@ def complete_admin_sign_in(
     :raises InvalidTicketError:
     :raises WrongCodeError:
     """
+    user, methods = prove_ticket_by_code(
+        _Kind.ADMIN_MFA, ticket=ticket, code=code, device=device, now=now
+    )
+    return _admitted(user, device, methods, now)
+
+
+def complete_admin_sign_in_with_passkey(
+    *, ticket: str, credential: Mapping[str, Any], device: Device, now: datetime
+) -> User:
+    """Return the member of staff whose password was right, and whose passkey it is.
+
+    :raises InvalidTicketError:
+    :raises PasskeyRefusedError: without saying why.
+    """
+
+    def prove(user: User) -> Method:
+        prove_passkey(
+            kind=_Kind.ADMIN_MFA_PASSKEY,
+            credential=credential,
+            device=device,
+            now=now,
+            user=user,
+        )
+        return Method.PASSKEY
+
     user, methods = prove_ticket(
-        Ceremony.Kind.ADMIN_MFA, ticket=ticket, code=code, device=device, now=now
+        _Kind.ADMIN_MFA, ticket=ticket, device=device, now=now, answer=prove
+    )
+    return _admitted(user, device, methods, now)
+
+
+def sign_in_to_admin_with_passkey(
+    *, credential: Mapping[str, Any], device: Device, now: datetime
+) -> User:
+    """Return the member of staff whose passkey it is: possession and person in one.
+
+    :raises PasskeyRefusedError: without saying why.
+    """
+    user = prove_passkey(
+        kind=_Kind.ADMIN_SIGN_IN, credential=credential, device=device, now=now
     )
     if not user.is_staff:
+        raise PasskeyRefusedError
+    return _admitted(user, device, [Method.PASSKEY], now)
+
+
+def admin_passkey_options(
+    *, ticket: str, device: Device, now: datetime
+) -> dict[str, Any]:
+    """Ask for any passkey; with a ticket for one of whose password was right.
+
+    :raises InvalidTicketError:
+    """
+    if not ticket:
+        return passkey_sign_in_options(kind=_Kind.ADMIN_SIGN_IN, device=device, now=now)
+    _, user = find_ticket(_Kind.ADMIN_MFA, ticket=ticket, device=device, now=now)
+    return passkey_sign_in_options(
+        kind=_Kind.ADMIN_MFA_PASSKEY, device=device, now=now, user=user
+    )
+
+
+def _admitted(
+    user: User, device: Device, methods: Sequence[str], now: datetime
+) -> User:
+    if not user.is_staff:
+        # Not any more: the role was taken between the two steps.
         raise InvalidCredentialsError
     _note(user, device, methods, now)
     return user
 
 
 @transaction.atomic
-def _note(user: User, device: Device, methods: list[str], now: datetime) -> None:
+def _note(user: User, device: Device, methods: Sequence[str], now: datetime) -> None:
     if user.erase_after is not None:
         cancel_erasure(user_id=user.pk, device=device, now=now)
     record_activity(
@@ -75,5 +153,5 @@ def _note(user: User, device: Device, methods: list[str], now: datetime) -> None
         kind=ActivityKind.SIGNED_IN,
         device=device,
         now=now,
-        details={"methods": methods, "at": "admin"},
+        details={"methods": list(methods), "at": "admin"},
     )

@@ -57,7 +57,7 @@ def spend_ceremony(ceremony: Ceremony, *, device: Device, now: datetime) -> bool
     return bool(still_open.update(used_at=now))
 
 
-def take_attempt(
+def find_ceremony(
     ceremony_id: UUID,
     *,
     kind: Ceremony.Kind,
@@ -65,13 +65,26 @@ def take_attempt(
     device: Device,
     now: datetime,
 ) -> Ceremony | None:
-    """Count a try to answer, before it is looked at; None if there is none left."""
-    mine = Ceremony.objects.open(now=now).filter(
-        pk=ceremony_id, kind=kind, user_id=user_id, binding=_binding(device)
+    """Return the question while it may still be answered; no try is counted by that."""
+    return (
+        Ceremony.objects.open(now=now)
+        .filter(
+            pk=ceremony_id,
+            kind=kind,
+            user_id=user_id,
+            binding=_binding(device),
+            attempts__lt=MOST_ATTEMPTS,
+        )
+        .first()
     )
-    if not mine.filter(attempts__lt=MOST_ATTEMPTS).update(attempts=F("attempts") + 1):
-        return None
-    return mine.first()
+
+
+def take_attempt(ceremony: Ceremony, *, now: datetime) -> bool:
+    """Count a try to answer, before it is looked at; False if there is none left."""
+    still_open = Ceremony.objects.open(now=now).filter(
+        pk=ceremony.pk, attempts__lt=MOST_ATTEMPTS
+    )
+    return bool(still_open.update(attempts=F("attempts") + 1))
 
 
 def forget_ceremonies(*, now: datetime) -> int:

@@ -132,9 +132,12 @@ def register_passkey(
 
 
 def passkey_sign_in_options(
-    *, device: Device, now: datetime, user: User | None = None
+    *, kind: Ceremony.Kind, device: Device, now: datetime, user: User | None = None
 ) -> dict[str, Any]:
-    """Ask for any passkey of this shop or, to step up, for one of the user's."""
+    """Ask for any passkey of this shop or, where it is known who is there, for his.
+
+    ``kind`` says what for: the answer serves nothing else.
+    """
     descriptors = None
     if user is not None:
         own = Passkey.objects.filter(user=user).values_list("credential_id", flat=True)
@@ -145,7 +148,7 @@ def passkey_sign_in_options(
         user_verification=UserVerificationRequirement.REQUIRED,
     )
     open_ceremony(
-        kind=_Kind.PASSKEY_SIGN_IN if user is None else _Kind.STEP_UP,
+        kind=kind,
         user_id=None if user is None else user.pk,
         answer=options.challenge,
         device=device,
@@ -158,6 +161,7 @@ def passkey_sign_in_options(
 
 def prove_passkey(
     *,
+    kind: Ceremony.Kind,
     credential: Mapping[str, Any],
     device: Device,
     now: datetime,
@@ -171,7 +175,6 @@ def prove_passkey(
     :raises PasskeyRefusedError: without saying why.
     """
     challenge = _challenge_of(credential)
-    kind = _Kind.PASSKEY_SIGN_IN if user is None else _Kind.STEP_UP
     ceremony = spend_answer(kind=kind, answer=challenge, device=device, now=now)
     passkey = _named_passkey(credential, needs_handle=user is None)
     if ceremony is None or passkey is None:

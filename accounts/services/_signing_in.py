@@ -17,7 +17,7 @@ from accounts.services._erasure import cancel_erasure
 from accounts.services._guesses import note_failed_sign_in
 from accounts.services._passkeys import prove_passkey
 from accounts.services._sessions import start_session
-from accounts.services._tickets import MfaRequired, ask_for_more, prove_ticket
+from accounts.services._tickets import MfaRequired, ask_for_more, prove_ticket_by_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def complete_mfa(*, ticket: str, code: str, device: Device, now: datetime) -> Si
     :raises InvalidTicketError: forged, old, used, another device's, or tried too often.
     :raises WrongCodeError: the ticket holds for another try.
     """
-    user, methods = prove_ticket(
+    user, methods = prove_ticket_by_code(
         Ceremony.Kind.MFA, ticket=ticket, code=code, device=device, now=now
     )
     return _open_session(user, device, methods, now)
@@ -99,7 +99,12 @@ def sign_in_with_passkey(
 
     :raises PasskeyRefusedError: without saying why.
     """
-    user = prove_passkey(credential=credential, device=device, now=now)
+    user = prove_passkey(
+        kind=Ceremony.Kind.PASSKEY_SIGN_IN,
+        credential=credential,
+        device=device,
+        now=now,
+    )
     return _open_session(user, device, (Method.PASSKEY,), now)
 
 

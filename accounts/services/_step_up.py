@@ -9,7 +9,7 @@ from django.db import transaction
 from accounts.auth import Device, forget_session
 from accounts.constants import ActivityKind, Method
 from accounts.exceptions import PasskeyRefusedError, StepUpFailedError
-from accounts.models import Session, User
+from accounts.models import Ceremony, Session, User
 from accounts.selectors import step_up_methods
 from accounts.services._activity import record_activity
 from accounts.services._passkeys import prove_passkey
@@ -50,7 +50,13 @@ def _by_passkey(
     user: User, credential: Mapping[str, Any], device: Device, now: datetime
 ) -> Method | None:
     try:
-        prove_passkey(credential=credential, device=device, now=now, user=user)
+        prove_passkey(
+            kind=Ceremony.Kind.STEP_UP,
+            credential=credential,
+            device=device,
+            now=now,
+            user=user,
+        )
     except PasskeyRefusedError:
         return None
     return Method.PASSKEY

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from itertools import permutations
 from os import urandom
 
 import pytest
@@ -33,6 +34,7 @@ from core.exceptions import NotFoundError
 from core.models import OutboxEvent
 from core.tests.racing import race
 
+Kind = Ceremony.Kind
 LAPTOP = Device(name="Laptop", address="203.0.113.9", user_agent="Firefox/140")
 ELSEWHERE = Device(name="Laptop", address="203.0.113.9", user_agent="curl/8")
 
@@ -63,10 +65,24 @@ def register(user, key, now, *, device=LAPTOP, options=None, **lies):
     )
 
 
-def prove(key, now, *, device=LAPTOP, options=None, user=None, **lies):
-    options = options or passkey_sign_in_options(device=LAPTOP, now=now, user=user)
-    credential = key.get(options, **lies)
-    return prove_passkey(credential=credential, device=device, now=now, user=user)
+def kind_for(user):
+    return Kind.PASSKEY_SIGN_IN if user is None else Kind.STEP_UP
+
+
+def ask(now, *, user=None, kind=None):
+    kind = kind or kind_for(user)
+    return passkey_sign_in_options(kind=kind, device=LAPTOP, now=now, user=user)
+
+
+def prove(key, now, *, device=LAPTOP, options=None, user=None, kind=None, **lies):
+    options = options or ask(now, user=user, kind=kind)
+    return prove_passkey(
+        kind=kind or kind_for(user),
+        credential=key.get(options, **lies),
+        device=device,
+        now=now,
+        user=user,
+    )
 
 
 def test_options_ask_for_a_discoverable_key_and_its_users_verification(anna, now):
@@ -154,7 +170,7 @@ def test_a_registration_counts_once(anna, key, now):
 def test_an_answer_counts_once(anna, key, now):
     key.counts = False
     register(anna, key, now)
-    options = passkey_sign_in_options(device=LAPTOP, now=now)
+    options = ask(now)
 
     assert prove(key, now, options=options) == anna
     with pytest.raises(PasskeyRefusedError):
@@ -166,15 +182,15 @@ def test_a_challenge_is_one_devices_and_for_minutes(anna, key, now):
 
     with pytest.raises(PasskeyRefusedError):
         prove(key, now, device=ELSEWHERE)
-    options = passkey_sign_in_options(device=LAPTOP, now=now)
+    options = ask(now)
     with pytest.raises(PasskeyRefusedError):
         prove(key, now + timedelta(minutes=5), options=options)
 
 
 def test_a_challenge_is_for_one_purpose(anna, key, now):
     register(anna, key, now)
-    sign_in = passkey_sign_in_options(device=LAPTOP, now=now)
-    step_up = passkey_sign_in_options(device=LAPTOP, now=now, user=anna)
+    sign_in = ask(now)
+    step_up = ask(now, user=anna)
 
     with pytest.raises(PasskeyRefusedError):
         prove(key, now, options=step_up)
@@ -182,6 +198,22 @@ def test_a_challenge_is_for_one_purpose(anna, key, now):
         prove(key, now, options=sign_in, user=anna)
     with pytest.raises(PasskeyRefusedError):
         register(anna, Authenticator(), now, options=_as_creation(sign_in, anna))
+
+
+OF_ANYBODY = [Kind.PASSKEY_SIGN_IN, Kind.ADMIN_SIGN_IN]
+OF_ONE = [Kind.STEP_UP, Kind.ADMIN_MFA_PASSKEY, Kind.ADMIN_STEP_UP]
+
+
+@pytest.mark.parametrize("kinds", [OF_ANYBODY, OF_ONE])
+def test_the_doors_purposes_are_told_apart(anna, key, now, kinds):
+    user = anna if kinds is OF_ONE else None
+    register(anna, key, now)
+
+    for asked, answered in permutations(kinds, 2):
+        options = ask(now, user=user, kind=asked)
+        with pytest.raises(PasskeyRefusedError):
+            prove(key, now, options=options, user=user, kind=answered)
+        assert prove(key, now, options=options, user=user, kind=asked) == anna
 
 
 def _as_creation(options, user):
@@ -270,7 +302,9 @@ RUBBISH = [
 @pytest.mark.parametrize("credential", RUBBISH)
 def test_rubbish_is_refused_like_anything_else(anna, now, credential):
     with pytest.raises(PasskeyRefusedError):
-        prove_passkey(credential=credential, device=LAPTOP, now=now)
+        prove_passkey(
+            kind=Kind.PASSKEY_SIGN_IN, credential=credential, device=LAPTOP, now=now
+        )
     with pytest.raises(PasskeyRefusedError):
         register_passkey(
             user=anna, credential=credential, name="x", device=LAPTOP, now=now
@@ -323,7 +357,7 @@ def test_the_last_way_in_stays(now, db):
 
 def test_old_ceremonies_are_forgotten(anna, key, now):
     register(anna, key, now)
-    passkey_sign_in_options(device=LAPTOP, now=now)
+    ask(now)
 
     assert forget_ceremonies(now=now) == 0
     assert forget_ceremonies(now=now + timedelta(minutes=6)) == 2
@@ -357,10 +391,15 @@ def test_of_two_removals_at_once_one_leaves_a_way_in(two_keys, now):
 
 
 def answer_many_times(key, now):
-    options = passkey_sign_in_options(device=LAPTOP, now=now)
+    options = ask(now)
     credential = key.get(options)
     outcomes = race(
-        [lambda: prove_passkey(credential=credential, device=LAPTOP, now=now)] * RACERS
+        [
+            lambda: prove_passkey(
+                kind=Kind.PASSKEY_SIGN_IN, credential=credential, device=LAPTOP, now=now
+            )
+        ]
+        * RACERS
     )
     return sum(not isinstance(one, Exception) for one in outcomes)
 

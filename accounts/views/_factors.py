@@ -17,6 +17,7 @@ from accounts.exceptions import (
     TotpInUseError,
     WrongCodeError,
 )
+from accounts.models import Ceremony
 from accounts.permissions import RecentlyProven
 from accounts.serializers import (
     CodeSerializer,
@@ -195,7 +196,10 @@ class StepUpOptionsView(ApiView):
     )
     def post(self, request: Request) -> Response:
         options = services.passkey_sign_in_options(
-            user=current_user(request), device=device_of(request), now=timezone.now()
+            kind=Ceremony.Kind.STEP_UP,
+            user=current_user(request),
+            device=device_of(request),
+            now=timezone.now(),
         )
         return Response({"public_key": options})
 

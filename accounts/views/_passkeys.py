@@ -16,7 +16,7 @@ from accounts.exceptions import (
     StepUpRequiredError,
     TooManyPasskeysError,
 )
-from accounts.models import Passkey
+from accounts.models import Ceremony, Passkey
 from accounts.permissions import RecentlyProven
 from accounts.serializers import (
     PasskeyOptionsSerializer,
@@ -118,7 +118,9 @@ class PasskeySignInOptionsView(TokenView):
     )
     def post(self, request: Request) -> Response:
         options = services.passkey_sign_in_options(
-            device=device_of(request), now=timezone.now()
+            kind=Ceremony.Kind.PASSKEY_SIGN_IN,
+            device=device_of(request),
+            now=timezone.now(),
         )
         return Response({"public_key": options})
 

@@ -271,7 +271,12 @@ def test_a_page_answers_anyone(api, route):
 )
 @pytest.mark.django_db
 def test_the_admin_lets_no_customer_in(client, customer, route):
-    public = {"admin/login/", "admin/jsi18n/", "admin/logout/"}
+    public = {
+        "admin/login/",
+        "admin/login/passkey/",
+        "admin/jsi18n/",
+        "admin/logout/",
+    }
     client.force_login(customer)
 
     response = client.get(f"/{route}")
