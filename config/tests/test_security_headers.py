@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 from django.urls import get_resolver
 
+from accounts.tests.factories import PASSWORD, make_user
 from config.settings._cors import exact_origins
 from config.tests.schema import operations
 from config.tests.test_access_matrix import routes
@@ -240,9 +241,10 @@ def test_a_form_without_its_token_is_refused(admin_user):
 
 
 @pytest.mark.django_db
-def test_cookies_are_kept_from_scripts_and_other_sites(admin_user):
+def test_cookies_are_kept_from_scripts_and_other_sites():
     client = Client()
-    credentials = {"username": admin_user.email, "password": "password"}
+    boss = make_user(roles=("admin",))
+    credentials = {"username": boss.email, "password": PASSWORD}
     client.get("/admin/login/")
 
     client.post("/admin/login/", credentials)
