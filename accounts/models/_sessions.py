@@ -5,12 +5,18 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
+from accounts.constants import ACCESS_LIFETIME, REFRESH_IDLE
 from core.ids import uuid7
 
 
 class SessionQuerySet(models.QuerySet["Session"]):
     def alive(self, *, now: datetime) -> Self:
-        return self.filter(ended_at=None, expires_at__gt=now)
+        """Neither ended, nor too old, nor idle for so long that no token of it is left."""
+        return self.filter(
+            ended_at=None,
+            expires_at__gt=now,
+            last_seen_at__gt=now - REFRESH_IDLE - ACCESS_LIFETIME,
+        )
 
     def over(self, *, before: datetime) -> Self:
         return self.filter(Q(ended_at__lt=before) | Q(expires_at__lt=before))

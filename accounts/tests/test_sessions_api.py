@@ -6,8 +6,9 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.auth import Device
+from accounts.constants import ACCESS_LIFETIME, REFRESH_IDLE
 from accounts.models import ActivityEntry, Session
-from accounts.tests.factories import make_tokens, make_user
+from accounts.tests.factories import PASSWORD, make_tokens, make_user
 
 pytestmark = pytest.mark.django_db
 SESSIONS = "/api/v1/auth/sessions"
@@ -123,6 +124,46 @@ def test_all_others_are_ended_at_once(phone, laptop, stranger, user):
     ]
     entry = ActivityEntry.objects.get(kind="session_ended")
     assert entry.details == {"reason": "ended_elsewhere", "sessions": 2}
+
+
+def age_proofs():
+    Session.objects.update(authenticated_at=timezone.now() - timedelta(hours=1))
+
+
+def test_ending_others_asks_for_a_fresh_proof(phone, laptop):
+    """Or a thief could sign the owner out, and stay."""
+    age_proofs()
+    client = client_of(phone)
+
+    refused = [
+        client.delete(SESSIONS),
+        client.delete(f"{SESSIONS}/{laptop.session_id}"),
+        client.delete(f"{SESSIONS}/{uuid4()}"),
+    ]
+
+    assert [one.json()["code"] for one in refused] == ["step_up_required"] * 3
+    assert is_open(laptop)
+    client.post("/api/v1/auth/step-up", {"password": PASSWORD})
+    assert client.delete(SESSIONS).status_code == 204
+    assert not is_open(laptop)
+
+
+def test_signing_oneself_out_asks_for_none(phone):
+    age_proofs()
+
+    response = client_of(phone).delete(f"{SESSIONS}/{phone.session_id}")
+
+    assert response.status_code == 204
+    assert not is_open(phone)
+
+
+def test_a_session_that_nobody_can_refresh_any_more_is_not_listed(phone, laptop):
+    idle = timezone.now() - REFRESH_IDLE - ACCESS_LIFETIME
+    Session.objects.filter(pk=laptop.session_id).update(last_seen_at=idle)
+
+    listed = client_of(phone).get(SESSIONS).json()["results"]
+
+    assert [one["id"] for one in listed] == [str(phone.session_id)]
 
 
 def test_logout_ends_the_session_and_its_refresh_token(api, phone, laptop):

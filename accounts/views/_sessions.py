@@ -4,23 +4,36 @@ from uuid import UUID
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.mixins import ListModelMixin
-from rest_framework.permissions import IsAuthenticated
+from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import selectors, services
 from accounts.auth import current_session_id, current_user, device_of
+from accounts.exceptions import StepUpRequiredError
 from accounts.models import SessionQuerySet
+from accounts.permissions import RecentlyProven
 from accounts.serializers import LogoutSerializer, SessionSerializer
 from core.exceptions import NotFoundError
 from core.views import ApiView, ApiViewSet
 
 
 class SessionViewSet(ListModelMixin, ApiViewSet):
-    permission_classes = (IsAuthenticated,)
     serializer_class = SessionSerializer
     ordering = ("-last_seen_at", "-id")
-    problems = {"end": (NotFoundError,)}
+    problems = {
+        "end": (NotFoundError, StepUpRequiredError),
+        "end_others": (StepUpRequiredError,),
+    }
+
+    def get_permissions(self) -> list[BasePermission]:
+        # Or a thief could sign the owner out, and stay.
+        is_others = self.action in {"end", "end_others"} and not self._is_own()
+        return [RecentlyProven() if is_others else IsAuthenticated()]
+
+    def _is_own(self) -> bool:
+        request, named = getattr(self, "request", None), self.kwargs.get("pk")
+        return bool(request and named and named == current_session_id(request))
 
     def get_queryset(self) -> SessionQuerySet:
         return selectors.open_sessions_of(
@@ -59,6 +72,7 @@ class SessionViewSet(ListModelMixin, ApiViewSet):
     @extend_schema(
         operation_id="auth_sessions_end",
         summary="Sign one device out",
+        description="Without a fresh proof it signs out this session only.",
         tags=["Accounts"],
         request=None,
         responses={204: None},
