@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from drf_spectacular.openapi import AutoSchema
 from rest_framework.permissions import IsAuthenticated
+from rest_framework.serializers import Serializer
 
 from core import exceptions
 from core.conditional import PreconditionRequiredError, StaleVersionError
@@ -118,12 +119,25 @@ class Schema(AutoSchema):
         operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
         if operation is None or not isinstance(self.view, ApiView):
             return operation
+        if (form := self._delete_form()) is not None:
+            operation["requestBody"] = self._delete_body(form)
         self._add_parameters(operation)
         self._add_response_headers(operation)
         for status, response in self._problem_responses():
             operation["responses"][status] = response
         operation["x-permission"] = self._permission()
         return operation
+
+    def _delete_form(self) -> type[Serializer[Any]] | None:
+        return self.view.delete_form if self.method == "DELETE" else None
+
+    def _delete_body(self, form: type[Serializer[Any]]) -> dict[str, Any]:
+        """Describe the body of a DELETE, of which the library knows none."""
+        component = self.resolve_serializer(form, "request")
+        return {
+            "content": {"application/json": {"schema": component.ref}},
+            "required": True,
+        }
 
     def get_summary(self) -> str | None:
         summary: str | None = super().get_summary()
@@ -274,7 +288,7 @@ class Schema(AutoSchema):
                 yield InvalidCursorError
         else:
             yield BusyError
-        if self.method in {"POST", "PUT", "PATCH"}:
+        if self.method in {"POST", "PUT", "PATCH"} or self._delete_form() is not None:
             yield from _WITH_BODY
         if self.method in {"POST", "PATCH"}:
             yield IdempotencyKeyInvalidError

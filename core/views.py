@@ -10,6 +10,7 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
@@ -61,6 +62,8 @@ class ApiView(APIView):
     idempotency_phased: ClassVar[Collection[str]] = ()
     query_params: ClassVar[Collection[str] | Mapping[str, Collection[str]] | None] = ()
     problems: ClassVar[Problems | Mapping[str, Problems]] = ()
+    # What DELETE takes as its body, where it takes any.
+    delete_form: ClassVar[type[Serializer[Any]] | None] = None
     request_seconds: ClassVar[float] = deadlines.REQUEST_SECONDS
     statement_seconds: ClassVar[float] = deadlines.STATEMENT_SECONDS
 
@@ -101,7 +104,9 @@ class ApiView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         self._check_query(request)
-        if request.method in _BODY_METHODS:
+        if request.method in _BODY_METHODS or (
+            request.method == "DELETE" and self.delete_form is not None
+        ):
             self._read_body(request)
 
     def check_permissions(self, request: Request) -> None:

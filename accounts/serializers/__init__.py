@@ -1,5 +1,5 @@
 from accounts.serializers._activity import ActivityEntrySerializer
-from accounts.serializers._erasure import UndoErasureSerializer
+from accounts.serializers._erasure import LeaveSerializer, UndoErasureSerializer
 from accounts.serializers._exports import ErasureSerializer, ExportSerializer
 from accounts.serializers._factors import (
     CodeSerializer,
@@ -86,6 +86,7 @@ __all__ = [
     "ExportSerializer",
     "IdentitySerializer",
     "IssuedKeySerializer",
+    "LeaveSerializer",
     "LinkIdentitySerializer",
     "LogoutSerializer",
     "ManagedUserSerializer",

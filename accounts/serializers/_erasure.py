@@ -1,7 +1,12 @@
 from rest_framework import serializers
 
 from accounts.auth import LINK_TOKEN_MAX_LENGTH
+from accounts.serializers._registering import CurrentPasswordField
 from core.serializers import StrictSerializer
+
+
+class LeaveSerializer(StrictSerializer):
+    password = CurrentPasswordField()
 
 
 class UndoErasureSerializer(StrictSerializer):

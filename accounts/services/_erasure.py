@@ -19,11 +19,24 @@ from accounts.models import User
 from accounts.selectors import person_of_user
 from accounts.services._activity import record_activity
 from accounts.services._admins import is_admin, require_an_admin
+from accounts.services._passwords import require_password
 from accounts.services._sessions import end_sessions
 from core import audit, personal_data
 from core.events import publish
 
 _log = structlog.get_logger(__name__)
+
+
+def leave(
+    *, user: User, password: str, device: Device | None, now: datetime
+) -> datetime:
+    """Have one's own account erased after the grace, for who knows its password.
+
+    :raises ValidationFailedError: the password is wrong.
+    :raises LastAdminError: when nobody else could run the shop.
+    """
+    require_password(user, password, pointer="#/password")
+    return request_erasure(user_id=user.pk, device=device, now=now)
 
 
 @transaction.atomic

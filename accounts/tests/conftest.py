@@ -20,6 +20,7 @@ SEEDS = (
     "0006_seed_limits_of_guessing",
     "0011_seed_limits_of_account_forms",
     "0013_one_set_of_sign_in_limits",
+    "0014_seed_limit_of_leaving",
 )
 
 

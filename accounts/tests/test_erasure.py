@@ -214,8 +214,15 @@ def test_without_its_condition_who_signed_in_is_erased(monkeypatch):
 # Over HTTP.
 
 
+ALICES = {"password": "alice's password"}
+
+
+def leave(client, body=ALICES):
+    return client.delete("/api/v1/auth/me", body)
+
+
 def test_delete_me_tells_when(api_as, customer):
-    response = api_as(customer).delete("/api/v1/auth/me")
+    response = leave(api_as(customer))
 
     customer.refresh_from_db()
     assert response.status_code == 202
@@ -227,7 +234,7 @@ def test_delete_me_needs_a_recent_proof(api_as, customer):
     client = api_as(customer)
     Session.objects.update(authenticated_at=NOW - timedelta(hours=1))
 
-    response = client.delete("/api/v1/auth/me")
+    response = leave(client)
 
     assert (response.status_code, response.json()["code"]) == (403, "step_up_required")
     customer.refresh_from_db()
@@ -235,6 +242,38 @@ def test_delete_me_needs_a_recent_proof(api_as, customer):
 
 
 def test_delete_me_of_the_last_admin_is_refused(api_as, staff):
-    response = api_as(staff("admin")).delete("/api/v1/auth/me")
+    response = leave(api_as(staff("admin")), {"password": "admin's password"})
 
     assert (response.status_code, response.json()["code"]) == (409, "last_admin")
+
+
+@pytest.mark.parametrize("body", [{}, {"password": ""}, {"password": "not it"}])
+def test_delete_me_asks_for_the_password(api_as, customer, body):
+    response = leave(api_as(customer), body)
+
+    assert response.status_code == 422
+    (error,) = response.json()["errors"]
+    assert (error["pointer"], error["code"]) == ("#/password", "wrong_password")
+    customer.refresh_from_db()
+    assert customer.erase_after is None
+
+
+def test_delete_me_asks_who_has_no_password_for_none(api_as):
+    user = make_user(password=None)
+
+    assert leave(api_as(user), {}).status_code == 202
+
+
+def test_delete_me_takes_nothing_else(api_as, customer):
+    response = leave(api_as(customer), ALICES | {"at_once": True})
+
+    assert response.json()["errors"][0]["code"] == "unknown_field"
+
+
+@pytest.mark.usefixtures("seeded_limits")
+def test_delete_me_is_no_place_to_guess(api_as, customer):
+    client = api_as(customer)
+
+    answers = [leave(client, {"password": f"{n}"}).status_code for n in range(7)]
+
+    assert answers == [422] * 5 + [429] * 2

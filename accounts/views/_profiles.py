@@ -26,6 +26,7 @@ from accounts.serializers import (
     ChangeProfileSerializer,
     ConsentEntrySerializer,
     ErasureSerializer,
+    LeaveSerializer,
     OwnAddressSerializer,
     PreferencesSerializer,
     UserSerializer,
@@ -44,6 +45,7 @@ _VERSIONED = (PreconditionRequiredError, StaleVersionError)
 
 class MeView(ApiView):
     serializer_class = UserSerializer
+    delete_form = LeaveSerializer
     problems = {"delete": (StepUpRequiredError, LastAdminError)}
 
     def get_permissions(self) -> list[BasePermission]:
@@ -77,10 +79,14 @@ class MeView(ApiView):
     def delete(self, request: Request) -> Response:
         """Have your account and all that tells of you erased.
 
-        After 14 days, unless you sign in before. All sessions end now.
+        It asks for the password. After 14 days, unless you sign in before. All sessions
+        end now.
         """
-        erase_after = services.request_erasure(
-            user_id=current_user(request).pk,
+        given = LeaveSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        erase_after = services.leave(
+            user=current_user(request),
+            password=given.validated_data["password"],
             device=device_of(request),
             now=timezone.now(),
         )

@@ -47,6 +47,7 @@ ACCOUNT_BODIES = {
         "code": factors.pending_code(shop.me())
     },
     "POST /auth/step-up": lambda _: {"password": "admin's password"},
+    "DELETE /auth/me": lambda _: {"password": "admin's password"},
     "POST /auth/passkeys": _new_passkey,
     "POST /auth/passkeys/login": _passkeys_answer,
     "POST /auth/oauth/{provider}/start": lambda _: {"redirect_uri": CALLBACK},

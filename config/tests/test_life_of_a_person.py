@@ -203,7 +203,7 @@ def takes_everything_along(phone):
 
 
 def leaves(phone):
-    status, leaving = phone.ask("DELETE", "auth/me")
+    status, leaving = phone.ask("DELETE", "auth/me", {"password": SECOND})
     assert status == 202, leaving
     assert erase_due(now=timezone.now() + timedelta(days=15)) == 1
     assert not User.objects.filter(email=EMAIL).exists()

@@ -126,7 +126,7 @@ def test_a_reused_refresh_token_is_told_of():
 
 def test_who_leaves_gets_a_link_that_keeps_the_account():
     user = make_user(email=ANNA, locale="de")
-    signed_in(user).delete("/api/v1/auth/me")
+    signed_in(user).delete("/api/v1/auth/me", {"password": PASSWORD}, format="json")
 
     message = newest()
 

@@ -11,7 +11,7 @@ from accounts.constants import is_grantable
 from accounts.models import Export, Identity, Passkey, Session, User
 from accounts.selectors import permission_names
 from accounts.services import add_address, change_preferences, create_api_key
-from accounts.tests.factories import make_tokens, make_user
+from accounts.tests.factories import PASSWORD, make_tokens, make_user
 from accounts.tests.factors import make_passkey
 from catalog.imports import Report
 from catalog.models import Image, ImportJob
@@ -147,6 +147,7 @@ def _goods(boss: User) -> tuple[dict[str, str], dict[str, object]]:
         "/roles/{name}": "/roles/moderator",
     }
     bodies = {
+        "DELETE /api/v1/auth/me": {"password": PASSWORD},
         "POST /api/v1/carts": {"items": [{"variant_id": variant.pk, "quantity": 1}]},
         "POST /api/v1/carts/{cart_id}/items": {"variant_id": variant.pk},
         "POST /api/v1/stock/adjustments": {
