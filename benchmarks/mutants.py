@@ -130,7 +130,7 @@ def mutants_of(path: Path) -> Iterator[Mutant]:
         )
         for occurrence, (line, _) in enumerate(positions):
             # A star there begins what goes by name; dataclasses' own switches do nothing.
-            is_star = lines[line - 1].strip().startswith(("def ", "*,"))
+            is_star = "*," in lines[line - 1] or lines[line - 1].strip()[:4] == "def "
             is_made = lines[line - 1].startswith("@dataclass")
             if line not in ignored and not (
                 is_made or (is_star and "Operator_Mul_" in name)

@@ -285,13 +285,14 @@ def test_a_moment_of_calm_says_nothing_about_the_limit():
 
 def test_processes_do_not_take_their_moments_together():
     starts = set()
-    for seed in range(5):
+    for seed in range(50):
         limiter = AdaptiveLimit(cap=16, random=Random(seed))  # noqa: S311 -- repeatable
         limiter.tick(0.0)
         starts.add(round(limiter._calm_due, 3))  # noqa: SLF001 -- when it is planned
 
-    assert len(starts) == 5
-    assert 48 <= min(starts) <= max(starts) <= 72
+    assert len(starts) == 50
+    assert 48 <= min(starts) < 50
+    assert 70 < max(starts) <= 72
 
 
 @pytest.mark.parametrize(("limiter", "limit"), [(FixedLimit(5), 5), (NoLimit(), 1e9)])

@@ -75,6 +75,38 @@ def test_a_small_bucket_is_asked_for_every_request(sparing, server):
     assert server.asked == 10
 
 
+def test_one_that_holds_exactly_half_still_gives_in_advance(sparing, server):
+    server.take([bucket(cost=CAPACITY / 2 - CREDIT - 1)])
+    before = server.asked
+
+    # Asked once, half is left; asked again, less.
+    admitted(sparing, 2 * (CREDIT + 1))
+
+    assert server.asked - before == 2
+
+
+def test_one_that_has_filled_up_is_asked_less_often_again(sparing, server, clock):
+    fast = bucket(rate=10)
+    admitted(sparing, 60, fast)
+    clock.now += 5
+    before = server.asked
+
+    # The first sees that it is more than half full again.
+    admitted(sparing, 1 + 2 * (CREDIT + 1), fast)
+
+    assert server.asked - before == 3
+
+
+def test_a_strict_bucket_gives_nothing_in_advance(sparing, server):
+    strict = bucket(is_strict=True)
+    left = []
+    for _ in range(3):
+        admitted(sparing, 1, strict)
+        left.append(server.take([bucket(cost=0, is_strict=True)])[0].remaining)
+
+    assert left == [CAPACITY - 1, CAPACITY - 2, CAPACITY - 3]
+
+
 @pytest.mark.parametrize("processes", [1, 2, 8, 12])
 def test_processes_together_grant_exactly_what_there_is(server, clock, processes):
     several = [SparingBuckets(server, clock=clock) for _ in range(processes)]
@@ -134,6 +166,12 @@ def test_what_is_left_falls_with_every_request(sparing):
     assert [round(number) for number in left] == list(range(99, 87, -1))
 
 
+def test_nobody_waits_for_what_was_taken_before(sparing):
+    levels = [sparing.take([bucket()])[0] for _ in range(CREDIT + 2)]
+
+    assert [level.wait_seconds for level in levels] == [0] * (CREDIT + 2)
+
+
 def test_an_outage_loses_nothing_that_was_held(sparing, server, clock):
     admitted(sparing, 1)
     server.is_out = True
@@ -159,11 +197,21 @@ def test_a_refusal_by_another_bucket_takes_nothing(sparing, server, clock):
     assert round(sparing.take([bucket()])[0].remaining) == CAPACITY - 2
 
 
-def test_the_last_requests_are_granted_without_anything_in_advance(server, clock):
-    server.take([bucket(cost=CAPACITY - 2)])
+def test_a_refusal_by_another_bucket_gives_nothing_in_advance(sparing, server):
+    empty = Bucket("y", 1, 0.0001)
+    server.take([empty])
+
+    sparing.take([bucket(), empty])
+
+    assert admitted(sparing, 2 * CAPACITY) == CAPACITY
+
+
+@pytest.mark.parametrize("left", [1, 2])
+def test_the_last_requests_are_granted_without_anything_in_advance(server, clock, left):
+    server.take([bucket(cost=CAPACITY - left)])
     newcomer = SparingBuckets(server, clock=clock)
 
-    assert admitted(newcomer, 5) == 2
+    assert admitted(newcomer, 5) == left
 
 
 def test_what_a_process_still_holds_counts_when_others_have_emptied_the_bucket(
