@@ -24,7 +24,7 @@ from config.embedded.places import DATABASE, places
 from config.processes import simulator_socket
 from core.protection.fault_proxy import FaultProxy, Faults, running_proxy
 
-REPORT_SECONDS = 2.0
+REPORT_SECONDS, LOOK_SECONDS = 2.0, 0.1
 _WORDS = ", ".join(field.name for field in fields(Faults))
 
 
@@ -92,21 +92,27 @@ def spoil(server: Server, faults: Faults, *, seed: int, output: TextIO) -> None:
     with _alone(server, output), taken_over(server, seed=seed) as proxy:
         proxy.faults = faults
         _hang_up(server)
-        _say(output, f"{server.title} is behind the fault proxy: {described(faults)}.")
-        _say(output, "Ctrl-C puts everything back.")
+        say(output, f"{server.title} is behind the fault proxy: {described(faults)}.")
+        say(output, "Ctrl-C puts everything back.")
         # How it ends, by hand or after so many seconds.
         with suppress(KeyboardInterrupt):
-            _report(proxy, output)
+            report(proxy, output)
         # Nothing waits for the weather on its way out.
         proxy.faults = Faults()
-    _say(output, f"{server.title} is reached directly again.")
+    say(output, f"{server.title} is reached directly again.")
 
 
-def _report(proxy: FaultProxy, output: TextIO) -> None:
-    while True:
-        time.sleep(REPORT_SECONDS)
-        kilobytes = proxy.passed_bytes / 1000
-        _say(output, f"  {proxy.connections} connections, {kilobytes:.1f} kB passed")
+def report(
+    proxy: FaultProxy, output: TextIO, goes_on: Callable[[], bool] = lambda: True
+) -> None:
+    """Say what passes for as long as it goes on."""
+    said_at = time.monotonic()
+    while goes_on():
+        time.sleep(LOOK_SECONDS)
+        if time.monotonic() >= said_at + REPORT_SECONDS:
+            said_at = time.monotonic()
+            kilobytes = proxy.passed_bytes / 1000
+            say(output, f"  {proxy.connections} connections, {kilobytes:.1f} kB passed")
 
 
 @contextmanager
@@ -162,7 +168,7 @@ def _alone(server: Server, output: TextIO) -> Iterator[None]:
         except BlockingIOError:
             raise ChaosError(f"Another chaos has {server.title} already.") from None
         if put_back(server):
-            _say(output, f"An earlier chaos was killed; {server.title} is put back.")
+            say(output, f"An earlier chaos was killed; {server.title} is put back.")
         yield
 
 
@@ -207,6 +213,6 @@ def _answers(path: Path) -> bool:
         return True
 
 
-def _say(output: TextIO, text: str) -> None:
+def say(output: TextIO, text: str) -> None:
     output.write(f"{text}\n")
     output.flush()

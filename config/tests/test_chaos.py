@@ -71,6 +71,14 @@ def test_production_is_never_spoilt(settings):
     )
 
 
+@pytest.fixture
+def unnamed(monkeypatch):
+    """Leave the shop its built-in servers."""
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.delenv("REDIS_URL", raising=False)
+
+
+@pytest.mark.usefixtures("unnamed")
 def test_chaos_needs_a_shop_that_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("VAR_DIR", str(tmp_path / "var"))
 
