@@ -7,7 +7,6 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from django.db import connection
 from django.utils import timezone
-from rest_framework.test import APIClient
 
 from accounts.auth import _oauth
 from accounts.models import ActivityEntry, Ceremony, Identity, Session, User
@@ -37,7 +36,6 @@ from accounts.tests.oauth_flow import (
     sign_in,
     start,
 )
-from core.tests.racing import race
 
 pytestmark = pytest.mark.django_db
 
@@ -391,14 +389,3 @@ def test_an_address_that_github_has_not_verified_is_none(api, hub):
     response = sign_in_by_github(api, hub)
 
     assert refusal(response) == (403, "provider_email_unverified")
-
-
-def test_of_two_first_sign_ins_at_once_both_reach_one_account(
-    api, transactional_db, issuer
-):
-    answers = [issuer.authorize(begin(api)) for _ in range(4)]
-
-    responses = race([lambda back=back: finish(APIClient(), back) for back in answers])
-
-    assert [response.status_code for response in responses] == [200] * 4
-    assert User.objects.count() == Identity.objects.count() == 1

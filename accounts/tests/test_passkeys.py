@@ -366,30 +366,6 @@ def test_old_ceremonies_are_forgotten(anna, key, now):
 RACERS = 6
 
 
-@pytest.fixture
-def two_keys(transactional_db, now):
-    user = make_user(email="keys@example.com", password=None)
-    return user, [register(user, Authenticator(), now) for _ in range(2)]
-
-
-def remove_both(user, keys, now):
-    return race(
-        [
-            lambda key=key: remove_passkey(
-                user=user, passkey_id=key.pk, device=LAPTOP, now=now
-            )
-            for key in keys
-        ]
-    )
-
-
-def test_of_two_removals_at_once_one_leaves_a_way_in(two_keys, now):
-    outcomes = remove_both(*two_keys, now)
-
-    assert sum(isinstance(one, LastSignInMethodError) for one in outcomes) == 1
-    assert Passkey.objects.count() == 1
-
-
 def answer_many_times(key, now):
     options = ask(now)
     credential = key.get(options)

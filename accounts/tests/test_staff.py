@@ -1,7 +1,6 @@
 """What staff do to people and roles, and what nobody may."""
 
 from datetime import timedelta
-from threading import Barrier
 
 import pytest
 from django.contrib.auth.models import Group, Permission
@@ -10,13 +9,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.events import AccountLinkRequested
-from accounts.exceptions import LastAdminError, OutrankedError
-from accounts.models import AccountToken, ActivityEntry, Session, User
+from accounts.models import AccountToken, ActivityEntry, Session
 from accounts.selectors import permission_names
-from accounts.services import _admins, change_roles, deactivate_user
 from accounts.tests.factories import make_user
 from core.models import AuditEntry, OutboxEvent
-from core.tests.racing import race
 
 USERS = "/api/v1/users"
 ROLES = "/api/v1/roles"
@@ -328,55 +324,3 @@ def test_the_role_admin_keeps_what_roles_are_given_with(api):
 
     assert code(refused) == (409, "last_admin")
     assert refused.json()["permissions"] == ["auth.change_group"]
-
-
-def demote_each_other(first, second):
-    def demote(user, actor):
-        return change_roles(
-            user_id=user.pk, roles=["customer"], actor=actor, now=timezone.now()
-        )
-
-    return race([lambda: demote(second, first), lambda: demote(first, second)])
-
-
-def admins():
-    return User.objects.active().filter(groups__name="admin").count()
-
-
-@pytest.mark.django_db(transaction=True)
-def test_of_two_admins_who_demote_each_other_at_once_one_stays():
-    first, second = make_user(roles=("admin",)), make_user(roles=("admin",))
-
-    outcomes = demote_each_other(first, second)
-
-    # Whoever comes second is the last one, or no admin any more.
-    refusals = {LastAdminError, OutrankedError}
-    assert len([o for o in outcomes if type(o) in refusals]) == 1
-    assert admins() == 1
-
-
-@pytest.mark.django_db(transaction=True)
-def test_without_the_lock_two_admins_remove_each_other(monkeypatch):
-    """The control: both have written, and neither sees what the other wrote."""
-    barrier = Barrier(2)
-    monkeypatch.setattr(_admins, "lock_admins", lambda: barrier.wait(30))
-    first, second = make_user(roles=("admin",)), make_user(roles=("admin",))
-
-    demote_each_other(first, second)
-
-    assert admins() == 0
-
-
-@pytest.mark.django_db(transaction=True)
-def test_of_two_admins_who_close_each_other_at_once_one_stays():
-    first, second = make_user(roles=("admin",)), make_user(roles=("admin",))
-
-    def close(user, actor):
-        return deactivate_user(user_id=user.pk, actor=actor, now=timezone.now())
-
-    outcomes = race([lambda: close(second, first), lambda: close(first, second)])
-
-    # Whoever comes second is the last one, or no admin any more.
-    refusals = {LastAdminError, OutrankedError}
-    assert len([o for o in outcomes if type(o) in refusals]) == 1
-    assert admins() == 1
