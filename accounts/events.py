@@ -167,6 +167,16 @@ class SignInsGuessed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class CodesGuessed(Event):
+    """So many wrong codes within an hour that somebody who has the password is guessing."""
+
+    name: ClassVar[str] = "accounts.codes_guessed"
+    aggregate: ClassVar[str] = "user_id"
+
+    user_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class ErasureRequested(Event):
     """A person asked to be erased. The mail about it brings the link that undoes it."""
 

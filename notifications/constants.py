@@ -236,6 +236,18 @@ SIGN_INS_GUESSED = _security(
         ),
     ),
 )
+CODES_GUESSED = _security(
+    "codes_guessed",
+    Notice(
+        headline=gettext_lazy("Somebody is guessing your codes"),
+        text=gettext_lazy(
+            "There were several wrong codes for your account within an hour, from somebody who is past the password or has one of your sessions. We slow such guesses down; nobody got in by them."
+        ),
+        advice=gettext_lazy(
+            "If that was not you, set a new password at once and end all other sessions."
+        ),
+    ),
+)
 ERASURE_REQUESTED = _security(
     "erasure_requested",
     Notice(
@@ -277,6 +289,7 @@ KINDS = {
         IDENTITY_LINKED,
         IDENTITY_UNLINKED,
         SIGN_INS_GUESSED,
+        CODES_GUESSED,
         ERASURE_REQUESTED,
         ERASURE_CANCELED,
     )

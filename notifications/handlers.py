@@ -5,6 +5,7 @@ from django.utils import timezone
 from accounts.events import (
     AccountExists,
     AccountLinkRequested,
+    CodesGuessed,
     EmailChanged,
     ErasureCanceled,
     ErasureRequested,
@@ -25,6 +26,7 @@ from notifications import services
 from notifications.constants import (
     ACCOUNT_EXISTS,
     CHANGE_EMAIL,
+    CODES_GUESSED,
     EMAIL_CHANGED,
     ERASURE_CANCELED,
     ERASURE_REQUESTED,
@@ -130,6 +132,11 @@ def notify_of_unlinked_identity(delivered: Delivered) -> None:
 @subscribe(SignInsGuessed)
 def notify_of_guessed_sign_ins(delivered: Delivered) -> None:
     _tell_owner(delivered, SIGN_INS_GUESSED)
+
+
+@subscribe(CodesGuessed)
+def notify_of_guessed_codes(delivered: Delivered) -> None:
+    _tell_owner(delivered, CODES_GUESSED)
 
 
 @subscribe(ErasureRequested)

@@ -7,11 +7,11 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts.auth import Device, forget_session
-from accounts.constants import ActivityKind, Method
+from accounts.constants import Method
 from accounts.exceptions import PasskeyRefusedError, StepUpFailedError
 from accounts.models import Ceremony, Session, User
 from accounts.selectors import step_up_methods
-from accounts.services._activity import record_activity
+from accounts.services._guesses import note_failed_factor
 from accounts.services._passkeys import prove_passkey
 from accounts.services._totp import spend_code
 
@@ -41,7 +41,7 @@ def prove_again(
         is_right = bool(password) and user.check_password(password)
         method = Method.PASSWORD if is_right else None
     if method is None or method not in allowed:
-        _note_failure(user, device, now)
+        note_failed_factor(user_id=user.pk, at="step_up", device=device, now=now)
         raise StepUpFailedError(methods=allowed)
     _note_proof(session_id, method, now)
 
@@ -70,14 +70,3 @@ def _note_proof(session_id: UUID, method: Method, now: datetime) -> None:
     session.save(update_fields=["methods", "authenticated_at"])
     # What the session may now could be more.
     transaction.on_commit(partial(forget_session, session_id))
-
-
-@transaction.atomic
-def _note_failure(user: User, device: Device, now: datetime) -> None:
-    record_activity(
-        user_id=user.pk,
-        kind=ActivityKind.FACTOR_FAILED,
-        device=device,
-        now=now,
-        details={"at": "step_up"},
-    )

@@ -3,21 +3,18 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
-
-from django.db import transaction
 
 from accounts.auth import Device, make_ticket, read_ticket
-from accounts.constants import TICKET_LIFETIME, ActivityKind, Method
+from accounts.constants import TICKET_LIFETIME, Method
 from accounts.exceptions import InvalidTicketError, PasskeyRefusedError, WrongCodeError
 from accounts.models import Ceremony, User
-from accounts.services._activity import record_activity
 from accounts.services._ceremonies import (
     find_ceremony,
     open_ceremony,
     spend_ceremony,
     take_attempt,
 )
+from accounts.services._guesses import note_failed_factor
 from accounts.services._totp import spend_code
 
 
@@ -93,7 +90,7 @@ def prove_ticket(
     try:
         method = answer(user)
     except (WrongCodeError, PasskeyRefusedError):
-        _note_wrong_proof(user.pk, device, now)
+        note_failed_factor(user_id=user.pk, at="sign_in", device=device, now=now)
         raise
     if not spend_ceremony(ceremony, device=device, now=now):
         raise InvalidTicketError
@@ -112,14 +109,3 @@ def prove_ticket_by_code(
         return method
 
     return prove_ticket(kind, ticket=ticket, device=device, now=now, answer=spend)
-
-
-@transaction.atomic
-def _note_wrong_proof(user_id: UUID, device: Device, now: datetime) -> None:
-    record_activity(
-        user_id=user_id,
-        kind=ActivityKind.FACTOR_FAILED,
-        device=device,
-        now=now,
-        details={"at": "sign_in"},
-    )

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.services import begin_totp, confirm_totp, remove_totp, spend_code
 from accounts.tests.authenticators import code_at
-from accounts.tests.factories import PHONE, make_user
+from accounts.tests.factories import PASSWORD, PHONE, make_user
 from core.tests.delivery import deliver_all
 from notifications.constants import KINDS
 
@@ -51,6 +51,23 @@ def test_guesses_are_told_once(anna, api):
         api.post("/api/v1/auth/login", body)
 
     assert subjects() == ["Somebody is guessing your password"]
+
+
+def test_guessed_codes_are_told_once(anna, api):
+    earlier = timezone.now() - timedelta(minutes=5)
+    secret = begin_totp(user=anna, now=earlier).secret
+    confirm_totp(user=anna, code=code_at(secret, earlier), device=PHONE, now=earlier)
+    deliver_all()
+    mail.outbox.clear()
+
+    for _ in range(3):
+        signing_in = {"email": EMAIL, "password": PASSWORD}
+        ticket = api.post("/api/v1/auth/login", signing_in).json()["ticket"]
+        for _ in range(4):
+            body = {"ticket": ticket, "code": "000000"}
+            assert api.post("/api/v1/auth/mfa", body).status_code == 401
+
+    assert subjects() == ["Somebody is guessing your codes"]
 
 
 @pytest.mark.parametrize(
