@@ -71,6 +71,7 @@ class ActivityKind(StrEnum):
     SESSION_ENDED = "session_ended"
     REFRESH_REUSE_DETECTED = "refresh_reuse_detected"
     REGISTERED = "registered"
+    ADDRESS_CLAIMED = "address_claimed"
     EMAIL_VERIFIED = "email_verified"
     EMAIL_CHANGED = "email_changed"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 -- a word, no password
@@ -100,11 +101,14 @@ class ActivityKind(StrEnum):
 STRANGERS_ACTIVITY = frozenset(
     {
         ActivityKind.SIGN_IN_FAILED,
+        ActivityKind.ADDRESS_CLAIMED,
         ActivityKind.FACTOR_FAILED,
         ActivityKind.PASSWORD_RESET_REQUESTED,
     }
 )
 STRANGERS_ACTIVITY_PER_HOUR = 30
+# And past so many mails of one kind, one more only fills the mailbox.
+STRANGERS_MAILS_PER_HOUR = 5
 ACTIVITY_DETAILS_MAX_BYTES = 2000
 # Between the steps of a sign-in; long enough to find the phone.
 TICKET_LIFETIME = timedelta(minutes=5)

@@ -1,7 +1,7 @@
 """What a worker does about the requests of ``_asking``, where nobody measures it."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import orjson
@@ -9,12 +9,12 @@ from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
 from accounts.auth import forget_user
-from accounts.constants import ActivityKind, Role
+from accounts.constants import STRANGERS_MAILS_PER_HOUR, ActivityKind, Role
 from accounts.events import (
     AccountExists,
     UserRegistered,
 )
-from accounts.models import AccountRequest, AccountToken, User
+from accounts.models import AccountRequest, AccountToken, ActivityEntry, User
 from accounts.services._activity import record_activity
 from accounts.services._links import send_link
 from accounts.services._people import assign_roles
@@ -58,7 +58,7 @@ def _register(payload: Mapping[str, str], owner: User | None, *, now: datetime) 
         )
         publish(UserRegistered(user_id=owner.pk))
     elif owner.email_verified:
-        _tell_owner(owner)
+        _tell_owner(owner, now=now)
         return
     else:
         # Two have chosen a password for one address, and only one of them reads its
@@ -70,7 +70,9 @@ def _register(payload: Mapping[str, str], owner: User | None, *, now: datetime) 
 
 
 def _verify_again(owner: User | None, *, now: datetime) -> None:
-    if owner is not None and owner.is_active and not owner.email_verified:
+    if owner is None or not owner.is_active or owner.email_verified:
+        return
+    if not _is_plenty(owner, Purpose.VERIFY_EMAIL, now):
         send_link(owner, purpose=Purpose.VERIFY_EMAIL, now=now)
 
 
@@ -90,10 +92,10 @@ def _change_email(
     payload: Mapping[str, str], owner: User | None, *, now: datetime
 ) -> None:
     if owner is not None:
-        _tell_owner(owner)
+        _tell_owner(owner, now=now)
         return
     user = User.objects.active().filter(pk=payload["user_id"]).first()
-    if user is not None:
+    if user is not None and not _is_plenty(user, Purpose.CHANGE_EMAIL, now):
         send_link(
             user,
             purpose=Purpose.CHANGE_EMAIL,
@@ -103,7 +105,23 @@ def _change_email(
         )
 
 
-def _tell_owner(owner: User) -> None:
+def _tell_owner(owner: User, *, now: datetime) -> None:
     """Write to who has the address already; who asked learns nothing."""
-    if owner.is_active:
+    if not owner.is_active:
+        return
+    claims = ActivityEntry.objects.of(owner.pk).filter(
+        kind=ActivityKind.ADDRESS_CLAIMED, at__gt=now - timedelta(hours=1)
+    )
+    if claims[:STRANGERS_MAILS_PER_HOUR].count() < STRANGERS_MAILS_PER_HOUR:
         publish(AccountExists(user_id=owner.pk))
+    record_activity(
+        user_id=owner.pk, kind=ActivityKind.ADDRESS_CLAIMED, device=None, now=now
+    )
+
+
+def _is_plenty(user: User, purpose: str, now: datetime) -> bool:
+    """Tell whether so many links went out within the hour that one more is no help."""
+    recent = AccountToken.objects.filter(
+        user=user, purpose=purpose, created_at__gt=now - timedelta(hours=1)
+    )
+    return recent[:STRANGERS_MAILS_PER_HOUR].count() == STRANGERS_MAILS_PER_HOUR

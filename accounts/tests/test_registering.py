@@ -12,8 +12,10 @@ from django.apps import apps
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from accounts.models import AccountRequest, AccountToken, User
+from accounts.constants import STRANGERS_MAILS_PER_HOUR
+from accounts.models import AccountRequest, AccountToken, ActivityEntry, User
 from accounts.services import answer_request, write_link
+from accounts.services._asking import ask_for_change_of_email
 from accounts.tests.factories import PASSWORD, make_user
 from core.models import OutboxEvent
 from core.tests.delivery import deliver_all
@@ -169,6 +171,40 @@ def test_a_closed_account_is_sent_nothing(path):
     deliver_all()
 
     assert not AccountToken.objects.exists()
+
+
+def test_a_password_that_is_right_floods_nobodys_mailbox():
+    """A stranger registers somebody's address, and signs in again and again."""
+    register()
+    for _ in range(8):
+        assert login().status_code == 401
+        deliver_all()
+
+    links = AccountToken.objects.filter(purpose="verify_email")
+    assert links.count() == STRANGERS_MAILS_PER_HOUR
+    links.update(created_at=timezone.now() - timedelta(hours=1))
+    login()
+    deliver_all()
+    assert links.count() == STRANGERS_MAILS_PER_HOUR + 1
+
+
+def test_claiming_an_address_floods_nobodys_mailbox_and_is_written_down():
+    owner = make_user(email=ANNA)
+    for _ in range(8):
+        register(password=OTHER)
+
+    assert told("account_exists") == STRANGERS_MAILS_PER_HOUR
+    kinds = ActivityEntry.objects.filter(user=owner).values_list("kind", flat=True)
+    assert list(kinds) == ["address_claimed"] * 8
+
+
+def test_moving_to_an_address_floods_nobodys_mailbox():
+    mover, now = make_user(), timezone.now()
+    for _ in range(8):
+        ask_for_change_of_email(user=mover, email=ANNA, session_id=None, now=now)
+        deliver_all()
+
+    assert told("account_link_requested") == STRANGERS_MAILS_PER_HOUR
 
 
 def test_a_link_holds_for_twenty_four_hours():
