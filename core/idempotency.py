@@ -53,11 +53,11 @@ REPLAYED_HEADERS = ("Content-Type", "Location", "ETag", "Cache-Control", "Link")
 # the log, so where the claim was lost with a machine, nothing of its effect was kept.
 CLAIM = """
 INSERT INTO core_idempotencyrecord (
-    id, scope, route, key, fingerprint, state, request_id, headers, body,
+    id, scope, route, key, fingerprint, state, request_id, headers,
     claimed_until, expires_at, created_at
 )
 SELECT %(id)s, %(scope)s, %(route)s, %(key)s, %(fingerprint)s, 'claimed',
-    %(request_id)s, '{}', '', %(claimed_until)s, %(expires_at)s, %(created_at)s
+    %(request_id)s, '{}', %(claimed_until)s, %(expires_at)s, %(created_at)s
 FROM set_config('synchronous_commit', %(waiting)s, true)
 ON CONFLICT (scope, route, key) DO NOTHING
 """
@@ -68,6 +68,7 @@ SET state = 'completed', status_code = %(status_code)s, body = %(body)s,
 WHERE id = %(id)s AND state = 'claimed' AND claimed_until = %(claimed_until)s
 """
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_BODY: Any = IdempotencyRecord._meta.get_field("body")  # noqa: SLF001 -- Django's public API
 
 
 class IdempotencyKeyRequiredError(DomainError):
@@ -289,6 +290,7 @@ def _complete(claim: IdempotencyRecord, response: HttpResponse) -> None:
             stored
             | {
                 "headers": json.dumps(stored["headers"]),
+                "body": _BODY.sealed_for(claim, stored["body"]),
                 "id": claim.pk,
                 "claimed_until": claim.claimed_until,
             },
@@ -363,7 +365,7 @@ def _refuse_other_request(record: IdempotencyRecord, identity: _Identity) -> Non
 def _replay(record: IdempotencyRecord, identity: _Identity) -> HttpResponse:
     _refuse_other_request(record, identity)
     response = HttpResponse(
-        bytes(record.body), status=record.status_code, headers=record.headers
+        record.body, status=record.status_code, headers=record.headers
     )
     response.headers["Idempotent-Replayed"] = "true"
     response.headers["Original-Request-Id"] = record.request_id

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Exists, Func, OuterRef, Q, Value
 from django.utils import timezone
 
+from core.encryption import EncryptedBinaryField
 from core.ids import uuid7
 
 
@@ -144,7 +145,8 @@ class IdempotencyRecord(models.Model):
     request_id = models.CharField(max_length=64)
     status_code = models.PositiveSmallIntegerField(null=True, blank=True)
     headers = models.JSONField(default=dict)
-    body = models.BinaryField(default=b"")
+    # Encrypted, as it may be an address; null until there is an answer.
+    body = EncryptedBinaryField(null=True, blank=True)
     # A claim older than this belongs to a process that died.
     claimed_until = models.DateTimeField()
     expires_at = models.DateTimeField()

@@ -5,11 +5,9 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-import redis
 from django.apps import apps
-from django.conf import settings
 from django.contrib.admin.models import LogEntry
-from django.db import connection, models
+from django.db import models
 from django.utils import timezone
 
 from accounts import services
@@ -17,11 +15,11 @@ from accounts.auth import Device
 from accounts.constants import ActivityKind
 from accounts.models import User
 from accounts.tests.factories import make_tokens, make_user
+from config.tests.dumps import dump, opened, remembered
 from core import personal_data
 from core.encryption import EncryptedField
 from core.models import IdempotencyRecord
 from core.personal_data import Person, delete
-from core.rotation import encrypted_fields, encrypted_models
 from orders.models import Cart, Order, TimelineEntry
 from orders.personal_data import UNDER_WAY_FOR
 from orders.tests.factories import make_goods
@@ -46,37 +44,6 @@ THIRD_PARTY = {"admin", "sessions"}
 FOREIGN = {
     "sessions.Session": "The administration's sign-ins: they end with the password, and expire.",
 }
-
-
-def dump():
-    """Return every row of every table as text, as pg_dump would."""
-    lines = []
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables"
-            " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
-        )
-        for (table,) in cursor.fetchall():
-            with cursor.copy(f"COPY {table} TO STDOUT") as copy:
-                lines += [f"{table}: {bytes(row).decode()}" for row in copy]
-    return lines
-
-
-def remembered():
-    """Return every key of Valkey with its value."""
-    with redis.Redis.from_url(settings.REDIS_URL) as client:
-        for key in client.scan_iter("*"):
-            yield key
-            kind = client.type(key)
-            yield client.dump(key) or b"" if kind != b"string" else client.get(key)
-
-
-def opened():
-    """Return what rests encrypted, as who has the keys can read it."""
-    for model in encrypted_models():
-        for row in model._default_manager.all():  # noqa: SLF001 -- Django documents it
-            for field in encrypted_fields(model):
-                yield f"{field}: {getattr(row, field.attname)}"
 
 
 def sightings():
@@ -168,6 +135,7 @@ def test_nothing_of_an_erased_person_is_left(person):
     before = {line.partition(":")[0] for line in sightings() if isinstance(line, str)}
     assert before >= {
         "accounts.Address.city",
+        "core.IdempotencyRecord.body",
         "orders.Cart.note",
         "orders.Cart.shipping_address",
         "orders.Order.billing_address",
@@ -187,7 +155,15 @@ def test_nothing_of_an_erased_person_is_left(person):
 
 
 @pytest.mark.parametrize(
-    "forgotten", ["profile", "addresses", "carts", "orders", "order_timeline"]
+    "forgotten",
+    [
+        "profile",
+        "addresses",
+        "carts",
+        "orders",
+        "order_timeline",
+        "kept_answers_to_carts",
+    ],
 )
 @pytest.mark.django_db(transaction=True)
 def test_a_forgotten_eraser_is_noticed(person, monkeypatch, forgotten):

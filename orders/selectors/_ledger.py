@@ -259,7 +259,7 @@ QUERIES: Sequence[tuple[str, str]] = (
         "I14",
         """
         WITH answer AS MATERIALIZED (
-            SELECT scope, convert_from(body, 'UTF8')::jsonb ->> 'number' AS number
+            SELECT scope, substring(headers ->> 'Location' FROM '[^/]+$') AS number
             FROM core_idempotencyrecord
             WHERE status_code IN (201, 202) AND route LIKE '%%checkout'
         )

@@ -129,7 +129,10 @@ LONG_AGO = timezone.now() - timedelta(hours=1)
         ("I13", "UPDATE orders_cart SET order_id = gen_random_uuid()", "cart"),
         (
             "I14",
-            'UPDATE core_idempotencyrecord SET body = \'{"number": "SW-1"}\'',
+            (
+                "UPDATE core_idempotencyrecord"
+                ' SET headers = \'{"Location": "/api/v1/orders/SW-1"}\''
+            ),
             "order SW-1",
         ),
         (

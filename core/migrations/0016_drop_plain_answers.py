@@ -1,0 +1,7 @@
+from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [("core", "0015_seal_answers")]
+
+    operations = [migrations.RemoveField("idempotencyrecord", "plain_body")]
