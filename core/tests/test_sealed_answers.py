@@ -11,7 +11,7 @@ from core.encryption import TamperedError
 from core.models import IdempotencyRecord
 
 BODY = b'{"city": "Berlin"}'
-BEFORE = [("core", "0013_one_set_of_sign_in_limits")]
+BEFORE = [("core", "0014_seed_limit_of_leaving")]
 
 
 def keep_answer(key, **fields):

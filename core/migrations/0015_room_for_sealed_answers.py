@@ -4,7 +4,7 @@ from core.encryption import EncryptedBinaryField
 
 
 class Migration(migrations.Migration):
-    dependencies = [("core", "0013_one_set_of_sign_in_limits")]
+    dependencies = [("core", "0014_seed_limit_of_leaving")]
 
     operations = [
         migrations.RenameField("idempotencyrecord", "body", "plain_body"),

@@ -18,6 +18,6 @@ def unseal(apps, schema_editor):
 class Migration(migrations.Migration):
     # In batches, each for itself: a run that is killed is gone on with by the next.
     atomic = False
-    dependencies = [("core", "0014_room_for_sealed_answers")]
+    dependencies = [("core", "0015_room_for_sealed_answers")]
 
     operations = [migrations.RunPython(seal, unseal)]
