@@ -10,6 +10,8 @@ from core.serializers import CountryField, StrictSerializer
 
 
 class PostalAddressSerializer(StrictSerializer):
+    """An address as it is shown."""
+
     full_name = serializers.CharField(max_length=200)
     company = serializers.CharField(max_length=200, required=False, allow_blank=True)
     line1 = serializers.CharField(max_length=200)
@@ -18,9 +20,32 @@ class PostalAddressSerializer(StrictSerializer):
     region = serializers.CharField(max_length=100, required=False, allow_blank=True)
     postal_code = serializers.CharField(max_length=20)
     country = CountryField()
-    phone: serializers.CharField = serializers.RegexField(
-        r"^[0-9+()./ -]*$", max_length=32, required=False, allow_blank=True
+    phone = serializers.CharField(max_length=32, required=False, allow_blank=True)
+
+
+class GivenPostalAddressSerializer(PostalAddressSerializer):
+    """An address as it is given: checked, and written as its country writes it.
+
+    With an instance and ``partial`` it is the change of that.
+    """
+
+    postal_code = serializers.CharField(
+        max_length=20,
+        required=False,
+        allow_blank=True,
+        help_text="Required but in the few countries that have none.",
     )
+    phone = serializers.CharField(
+        max_length=32,
+        required=False,
+        allow_blank=True,
+        help_text="Answered in the form of E.164, +35391123456.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        members = ("country", "region", "postal_code", "phone")
+        whole = {name: getattr(self.instance, name, "") for name in members} | attrs
+        return attrs | by_the_countrys_rules(whole)
 
 
 def by_the_countrys_rules(address: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from rest_framework import serializers
 
-from core.addresses import PostalAddressSerializer
+from core.addresses import GivenPostalAddressSerializer, PostalAddressSerializer
 from core.money import Money
 from core.serializers import (
     CurrencyField,
@@ -34,6 +34,10 @@ class AddressSerializer(PostalAddressSerializer):
     """Where an order goes, or its bill."""
 
 
+class GivenAddressSerializer(GivenPostalAddressSerializer):
+    """The same, as a buyer gives it."""
+
+
 class AddCartItemSerializer(StrictSerializer):
     variant_id = serializers.UUIDField()
     quantity = serializers.IntegerField(min_value=1, max_value=MAX_QUANTITY, default=1)
@@ -59,8 +63,8 @@ class OpenCartSerializer(StrictSerializer):
 
 class ChangeCartSerializer(StrictSerializer):
     email = MailboxField(allow_blank=True, required=False)
-    shipping_address = AddressSerializer(allow_null=True, required=False)
-    billing_address = AddressSerializer(
+    shipping_address = GivenAddressSerializer(allow_null=True, required=False)
+    billing_address = GivenAddressSerializer(
         allow_null=True, required=False, help_text="Null: the same as for shipping."
     )
     shipping_option_id = serializers.UUIDField(allow_null=True, required=False)

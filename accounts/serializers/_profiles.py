@@ -5,7 +5,7 @@ from babel import Locale, UnknownLocaleError
 from rest_framework import serializers
 
 from accounts.models import Address, ConsentEntry
-from core.addresses import PostalAddressSerializer, by_the_countrys_rules
+from core.addresses import GivenPostalAddressSerializer
 from core.serializers import CurrencyField, StrictSerializer
 
 
@@ -91,25 +91,6 @@ class OwnAddressSerializer(serializers.ModelSerializer[Address]):
         read_only_fields = fields
 
 
-class AddAddressSerializer(PostalAddressSerializer):
-    """A new one, or with an instance and ``partial`` the change of that."""
-
-    postal_code = serializers.CharField(
-        max_length=20,
-        required=False,
-        allow_blank=True,
-        help_text="Required but in the few countries that have none.",
-    )
-    phone = serializers.CharField(
-        max_length=32,
-        required=False,
-        allow_blank=True,
-        help_text="Answered in the form of E.164, +35391123456.",
-    )
+class AddAddressSerializer(GivenPostalAddressSerializer):
     is_default_shipping = serializers.BooleanField(required=False)
     is_default_billing = serializers.BooleanField(required=False)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        members = ("country", "region", "postal_code", "phone")
-        whole = {name: getattr(self.instance, name, "") for name in members} | attrs
-        return attrs | by_the_countrys_rules(whole)

@@ -188,6 +188,22 @@ def test_change_cart_completes_it(api):
             "#/shipping_address/line1",
         ),
         ({"shipping_address": ADDRESS | {"moon": "x"}}, "#/shipping_address/moon"),
+        (
+            {"shipping_address": ADDRESS | {"postal_code": "1011"}},
+            "#/shipping_address/postal_code",
+        ),
+        (
+            {"shipping_address": ADDRESS | {"postal_code": ""}},
+            "#/shipping_address/postal_code",
+        ),
+        (
+            {"billing_address": ADDRESS | {"country": "US"}},
+            "#/billing_address/region",
+        ),
+        (
+            {"billing_address": ADDRESS | {"phone": "12"}},
+            "#/billing_address/phone",
+        ),
         ({"note": "x" * 2001}, "#/note"),
         ({"state": "checked_out"}, "#/state"),
     ],
@@ -199,6 +215,27 @@ def test_change_cart_refuses_malformed_input(api, changes, pointer):
 
     assert response.status_code == 422
     assert [error["pointer"] for error in response.json()["errors"]] == [pointer]
+
+
+def test_an_address_is_written_as_its_country_writes_it(api):
+    cart = cart_of(api)
+    english = ADDRESS | {"country": "GB", "postal_code": "sw1a  1aa", "phone": ""}
+    without_code = {
+        name: text for name, text in ADDRESS.items() if name != "postal_code"
+    }
+    changes = {
+        "shipping_address": ADDRESS | {"phone": "030 901820", "postal_code": " 10115"},
+        "billing_address": english,
+    }
+
+    first = patch(api, cart, changes).json()
+    second = patch(
+        api, cart, {"billing_address": without_code | {"country": "HK"}}
+    ).json()
+
+    assert first["shipping_address"] == ADDRESS | {"phone": "+4930901820"}
+    assert first["billing_address"] == english | {"postal_code": "SW1A 1AA"}
+    assert second["billing_address"] == ADDRESS | {"country": "HK", "postal_code": ""}
 
 
 def test_change_cart_refuses_shipping_that_is_not_offered(api):
