@@ -55,8 +55,10 @@ def _is_known(user: User, device: Device) -> bool:
     alike = Q(user_agent=device.user_agent, address=device.address)
     same = alike | Q(device_id=device.id) if device.id else alike
     seen = Session.objects.filter(user=user).aggregate(before=BoolOr(same))
-    # None: there was no session at all.
-    return seen["before"] is not False
+    if seen["before"] is None:
+        # No session is left; of who has signed in before, the old ones were removed.
+        return user.last_login is None
+    return bool(seen["before"])
 
 
 @transaction.atomic

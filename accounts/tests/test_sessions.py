@@ -290,3 +290,12 @@ def test_another_device_is_news():
     # The last one comes from where the one before came from, by the same name.
     assert told == [str(by_looks.session_id), str(by_id.session_id)]
     assert by_strangers_id.device_id == strangers_device
+
+
+def test_after_a_long_absence_any_device_is_news():
+    user = make_user(last_login=NOW - timedelta(days=200))
+
+    told_of = start(user)
+
+    (event,) = events("new_device_login")
+    assert event["session_id"] == str(told_of.session_id)
