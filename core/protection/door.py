@@ -1,8 +1,8 @@
 """A refusal in front of Django: under a flood, saying no must cost next to nothing.
 
-Only for API calls of visitors who show no proof of who they are, and only if the gate would
-refuse them at once. All else, and every doubt, goes on to the middleware. Such refusals
-take nothing from any quota and are counted, but not logged one by one.
+Only for API calls, and only if the gate would refuse them at once. All else, and every
+doubt, goes on to the middleware. Such refusals take nothing from any quota and are
+counted, but not logged one by one.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,11 +10,16 @@ from typing import Any
 
 import orjson
 from django.conf import settings
+from django.db import close_old_connections
+from django.http import HttpRequest
 
 from core.exceptions import TemporaryReducedCapacityError
+from core.ids import uuid7
 from core.problems import CONTENT_TYPE, as_uuid
 from core.protection import shedding
 from core.protection.counters import counters
+from core.protection.gate import ThreadGate
+from core.protection.priorities import Priority
 from core.protection.switches import mode_of
 from core.request_ids import accept_request_id
 
@@ -24,23 +29,23 @@ Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 PREFIX = "/api/"
 STATUS = "503 Service Unavailable"
-# Who shows these may be more important than his route, or asks only whether he may ask.
-_NEED_A_LOOK = frozenset(
-    {"HTTP_AUTHORIZATION", "HTTP_X_API_KEY", "HTTP_ACCESS_CONTROL_REQUEST_METHOD"}
-)
+# Who asks only whether he may ask, or shows what the resolvers of callers don't know.
+_NEED_A_LOOK = frozenset({"HTTP_X_API_KEY", "HTTP_ACCESS_CONTROL_REQUEST_METHOD"})
 
 
 class Door:
     def __init__(self, application: Application) -> None:
         self._application = application
         error = TemporaryReducedCapacityError
-        self._document = {
+        document = {
             "type": f"{settings.SHOP_URL.rstrip('/')}/problems/{error.slug()}",
             "title": error.title,
             "status": error.kind.value,
             "code": error.code,
             "detail": error.title,
         }
+        # Open at its end, where each refusal says which one it is.
+        self._document = orjson.dumps(document)[:-1].decode()
 
     def __call__(
         self, environ: Environ, start_response: StartResponse
@@ -49,24 +54,24 @@ class Door:
         if path.startswith(PREFIX) and _NEED_A_LOOK.isdisjoint(environ):
             gate = shedding.gate_in_use()
             if gate is not None and not gate.has_room:
-                method = environ["REQUEST_METHOD"]
-                priority = shedding.priorities().find(method, path)
-                rank = shedding.rank_of_visitor(priority, environ)
+                level, rank = _level_and_rank(gate, path, environ)
                 if mode_of("load_shedding") == "enforce" and gate.refuse_at_once(
-                    priority=priority.level, rank=rank
+                    priority=level, rank=rank
                 ):
-                    return self._refuse(priority.level, environ, start_response)
+                    return self._refuse(level, environ, start_response)
         return self._application(environ, start_response)
 
     def _refuse(
         self, level: int, environ: Environ, start_response: StartResponse
     ) -> list[bytes]:
-        request_id = accept_request_id(environ.get("HTTP_X_REQUEST_ID", ""))
-        own = {
-            "instance": f"urn:uuid:{as_uuid(request_id)}",
-            "request_id": request_id,
-        }
-        body = orjson.dumps(self._document | own)
+        offered = environ.get("HTTP_X_REQUEST_ID")
+        # Of the signs that an id may have none needs an escape in JSON.
+        request_id = str(uuid7()) if offered is None else accept_request_id(offered)
+        instance = request_id if offered is None else as_uuid(request_id)
+        body = (
+            f'{self._document},"instance":"urn:uuid:{instance}"'
+            f',"request_id":"{request_id}"}}'
+        ).encode()
         headers = [
             ("Content-Type", CONTENT_TYPE),
             ("Content-Length", str(len(body))),
@@ -80,6 +85,28 @@ class Door:
         counters.add(f"answers|503|{level}")
         start_response(STATUS, headers)
         return [body]
+
+
+def _level_and_rank(gate: ThreadGate, path: str, environ: Environ) -> tuple[int, float]:
+    priority = shedding.priorities().find(environ["REQUEST_METHOD"], path)
+    if "HTTP_AUTHORIZATION" in environ:
+        # He may be more important than his route.
+        return _ranked(priority, environ)
+    if gate.is_hopeless(priority.level):
+        # Nobody of the class has a chance: no need to ask who it is.
+        return priority.level, priority.level
+    return priority.level, shedding.rank_of_visitor(priority, environ)
+
+
+def _ranked(priority: Priority, environ: Environ) -> tuple[int, float]:
+    request = HttpRequest()
+    request.META = environ
+    try:
+        return shedding.ranked(priority, request)
+    finally:
+        # To know a new signing key the database is asked, and here no request ends that
+        # would give its connection back.
+        close_old_connections()
 
 
 def _for_browsers(environ: Environ) -> list[tuple[str, str]]:

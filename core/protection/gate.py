@@ -70,6 +70,11 @@ class ThreadGate:
             and admission.inflight < int(admission.limiter.limit)
         )
 
+    def is_hopeless(self, rank: float) -> bool:
+        """Tell, without waiting for the lock, whether the rank may neither enter nor queue."""
+        admission = self.admission
+        return admission.queued > 0 and rank >= admission.threshold.value
+
     def enter(
         self, *, priority: int, rank: float, seconds: float | None = None
     ) -> Waiter:

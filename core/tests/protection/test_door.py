@@ -12,6 +12,7 @@ from core.protection.concurrency import FixedLimit
 from core.protection.door import Door
 from core.protection.gate import ThreadGate
 from core.protection.middleware import LoadSheddingMiddleware
+from core.protection.principals import Principal
 
 
 @pytest.fixture
@@ -70,7 +71,6 @@ def test_it_reads_as_the_refusal_of_the_middleware(gate):
 @pytest.mark.parametrize(
     ("path", "environ"),
     [
-        ("/api/v1/products", {"HTTP_AUTHORIZATION": "Bearer x"}),
         ("/api/v1/products", {"HTTP_X_API_KEY": "x"}),
         ("/api/v1/products", {"HTTP_ACCESS_CONTROL_REQUEST_METHOD": "GET"}),
         ("/static/admin.css", {}),
@@ -80,6 +80,51 @@ def test_it_reads_as_the_refusal_of_the_middleware(gate):
 )
 def test_a_doubt_is_left_to_those_behind(gate, path, environ):
     assert call(path, **environ)[0] == 200
+
+
+@pytest.fixture
+def bearer(settings):
+    """Know callers by the word that they bear, as if it were a token that was checked."""
+    settings.RATE_LIMIT_PRINCIPALS = [f"{__name__}.principal_by_word"]
+
+    def bear(role):
+        return {"HTTP_AUTHORIZATION": f"Bearer {role}"}
+
+    return bear
+
+
+def principal_by_word(request):
+    role = request.META["HTTP_AUTHORIZATION"].removeprefix("Bearer ")
+    return Principal("user", "7", role) if role != "forged" else None
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("role", ["customer", "key", "forged"])
+def test_credentials_make_no_hopeless_call_better(gate, bearer, role):
+    assert call(**bearer(role))[0] == 503
+
+
+@pytest.mark.django_db
+def test_staff_are_refused_later_than_the_routes_that_they_call(gate, bearer):
+    gate.admission.threshold.value = 45.0
+
+    assert call(**bearer("customer"))[0] == 503
+    assert call(**bearer("staff"))[0] == 200
+
+
+def test_a_class_without_hope_is_refused_whoever_comes(gate, monkeypatch):
+    """What would be found out about the caller could change nothing."""
+    gate.admission.queued = 1
+    asked = []
+    monkeypatch.setattr(shedding, "rank_of_visitor", lambda *_: asked.append(1) or 60.0)
+
+    assert call()[0] == 503
+    assert call(HTTP_X_REQUEST_ID='no id"')[0] == 503
+    assert not asked
+
+    gate.admission.threshold.value = 60.0
+    assert call()[0] == 503
+    assert asked
 
 
 def test_what_pays_is_let_through_to_the_queue(gate):
