@@ -72,7 +72,7 @@ class Connection:
         writer.write(head + payload)
         answer = await reader.readuntil(HEADER_END)
         status = int(answer[9:12])
-        content = await reader.readexactly(_content_length(answer))
+        content = await reader.readexactly(content_length(answer))
         if b"connection: close" in answer.lower():
             self.close()
         return status, content
@@ -83,7 +83,7 @@ class Connection:
             self._streams = None
 
 
-def _content_length(head: bytes) -> int:
+def content_length(head: bytes) -> int:
     for line in head.split(b"\r\n"):
         if line[:15].lower() == b"content-length:":
             return int(line[15:])

@@ -59,10 +59,11 @@ def feed(request: HttpRequest) -> JsonResponse:
 
 
 def report(request: HttpRequest) -> JsonResponse:
-    """Answer what is least important and costs most: ten thousand rows, summed up."""
+    """Answer what is least important and costs most: ten thousand rows, summed up often."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT left(sku, 6), count(*), sum(on_hand) FROM benchmark_stock GROUP BY 1"
+            "SELECT left(sku, 6), count(*), sum(on_hand)"
+            " FROM benchmark_stock, generate_series(1, 8) GROUP BY 1"
         )
         rows = [[sku, count, str(units)] for sku, count, units in cursor.fetchall()]
     return JsonResponse({"results": sorted(rows)})

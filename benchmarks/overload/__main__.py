@@ -5,27 +5,34 @@
 
 Measures how many visits the web processes can serve, sends 0.5 to 10 times as many by an
 open loop, and prints what became of each kind of visit. After the worst of it half of the
-capacity is sent, to see when all is well again. The generator takes a part of the machine,
-and so do PostgreSQL and the payment provider: there is a web process for every second core.
+capacity is sent, to see when all is well again.
+
+The last processor is the generator's, where the system lets us say so; the shop with
+PostgreSQL, Valkey and the payment provider has the others, and a web process for each.
 """
 
 import argparse
 import os
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import orjson
 
 from benchmarks.overload.generator import Plan, Visit
 from benchmarks.overload.plot import plot
-from benchmarks.overload.report import Run, recovery_seconds, table, verdicts
+from benchmarks.overload.report import GOOD, Run, recovery_seconds, table, verdicts
 from benchmarks.overload.stage import ROOT, Catalogue, stage, web
+
+WARM_SECONDS = 8.0
+# The server's own default, WEB_THREADS.
+THREADS = 8
 
 
 def main() -> int:
     options = _parse_arguments()
+    _keep_to(options.shop_cores)
     with stage(options.var) as (environment, catalogue):
         runs = _measure(options, environment, catalogue)
     written = orjson.dumps([asdict(run) for run in runs])
@@ -48,13 +55,27 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--factors", default="0.5,1,2,5,10")
     parser.add_argument("--modes", default="enforce,off")
     parser.add_argument("--capacity", type=float, default=0.0, help="visits a second")
-    parser.add_argument(
-        "--processes", type=int, default=max(1, (os.cpu_count() or 1) // 2)
-    )
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--plot", type=Path, help="draw the picture into this file")
     parser.add_argument("--var", type=Path, default=ROOT / "var" / "bench")
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.shop_cores, options.own_cores = _cores()
+    options.processes = max(1, len(options.shop_cores))
+    return options
+
+
+def _cores() -> tuple[list[int], list[int]]:
+    """Return the shop's processors and the generator's; nothing where they can't be told."""
+    if not hasattr(os, "sched_getaffinity"):
+        return [], []
+    cores = sorted(os.sched_getaffinity(0))
+    return (cores[:-1], cores[-1:]) if len(cores) > 1 else ([], [])
+
+
+def _keep_to(cores: list[int]) -> None:
+    """Bind this process, and all that it starts, to these processors."""
+    if cores:
+        os.sched_setaffinity(0, cores)
 
 
 def _measure(
@@ -63,21 +84,15 @@ def _measure(
     catalogue: Catalogue,
 ) -> list[Run]:
     factors = [float(factor) for factor in options.factors.split(",")]
-    capacity = options.capacity
+    capacity = options.capacity or _capacity(options, environment, catalogue)
+    print(f"{capacity:.1f} visits/s are served at most", file=sys.stderr)
     runs = []
     for mode in options.modes.split(","):
         with web(environment, mode=mode, count=options.processes) as address:
-            plan = Plan(
-                address, 0.0, min(8.0, options.seconds), options.seed, catalogue
-            )
-            # Twice: what is done for the first time says nothing.
-            plan.visitors = 12
-            for _ in range(2):
-                visits = generate(plan)
-            measured = len(visits) / max(v.due + v.seconds for v in visits)
-            capacity = capacity or measured
-            print(f"{mode}: {measured:.1f} visits/s at most", file=sys.stderr)
-            plan.visitors = 0
+            plan = _plan(options, address, catalogue)
+            # What is done for the first time says nothing, and the limiter learns.
+            plan.rate = capacity / 2
+            generate(plan)
             plan.seconds = options.seconds
             for factor in factors:
                 plan.rate = factor * capacity
@@ -88,10 +103,32 @@ def _measure(
     return runs
 
 
+def _capacity(
+    options: argparse.Namespace, environment: dict[str, str], catalogue: Catalogue
+) -> float:
+    """Return how many visits a second are served when as many come as there are threads.
+
+    Nobody is refused meanwhile: a refusal is quick, and would count for a visit.
+    """
+    with web(environment, mode="off", count=options.processes) as address:
+        plan = _plan(options, address, catalogue)
+        plan.visitors = THREADS * options.processes
+        for _ in range(2):
+            visits = generate(plan)
+        served = sum(visit.status in GOOD for visit in visits)
+        return served / max(v.due + v.seconds for v in visits)
+
+
+def _plan(options: argparse.Namespace, address: str, catalogue: Catalogue) -> Plan:
+    cores = options.own_cores
+    return Plan(address, 0.0, WARM_SECONDS, options.seed, catalogue, cores=cores)
+
+
 def calm(plan: Plan, capacity: float) -> Plan:
     """Half of what can be done, for as long as recovery may take."""
     seconds = min(30.0, plan.seconds)
-    return Plan(plan.base_url, capacity / 2, seconds, plan.seed + 1, plan.catalogue)
+    seed, rate = plan.seed + 1, capacity / 2
+    return replace(plan, rate=rate, seconds=seconds, seed=seed)
 
 
 def generate(plan: Plan) -> list[Visit]:
