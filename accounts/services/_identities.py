@@ -69,7 +69,7 @@ def begin_oauth(
     :raises IdentityProviderUnavailableError:
     """
     found = _provider(provider)
-    if redirect_uri not in settings.OAUTH_REDIRECT_URIS:
+    if redirect_uri not in _pages_of(found):
         raise RedirectUriRefusedError
     state = secrets.token_urlsafe(32)
     try:
@@ -177,6 +177,17 @@ def unlink_identity(
     publish(IdentityUnlinked(user_id=owner.pk, provider=identity.provider))
     _note(ActivityKind.IDENTITY_UNLINKED, identity, device, now)
     identity.delete()
+
+
+def _pages_of(provider: Provider) -> list[str]:
+    """Return the pages that may receive the provider's answers.
+
+    Those of a setting with ``{provider}`` are each one provider's own: a code that comes
+    to another's page was mixed up on the way (RFC 9700, 4.4.2.2).
+    """
+    return [
+        uri.replace("{provider}", provider.name) for uri in settings.OAUTH_REDIRECT_URIS
+    ]
 
 
 def _provider(name: str) -> Provider:

@@ -96,6 +96,26 @@ def test_a_redirect_uri_is_right_to_the_letter_or_refused(api, issuer, uri):
     assert issuer.asked == []
 
 
+def test_each_provider_may_have_a_page_of_its_own(api, issuer, settings):
+    settings.OAUTH_REDIRECT_URIS = ["https://shop.example/from/{provider}"]
+    settings.OAUTH_PROVIDERS = [
+        described("fake", issuer.url),
+        described("other", issuer.url),
+    ]
+
+    answers = {
+        (provider, page): start(
+            api, provider, f"https://shop.example/from/{page}"
+        ).status_code
+        for provider in ("fake", "other")
+        for page in ("fake", "other", "{provider}", "")
+    }
+
+    right = [tried for tried, status in answers.items() if status == 200]
+    assert right == [("fake", "fake"), ("other", "other")]
+    assert set(answers.values()) == {200, 422}
+
+
 def test_an_unknown_provider_is_not_there(api, issuer):
     assert start(api, provider="other").status_code == 404
     assert finish(api, {"code": "x", "state": "y"}, "other").status_code == 404
