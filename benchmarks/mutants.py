@@ -19,7 +19,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,8 +68,8 @@ TARGETS = {
     "retries": Target(("retries",), ("test_retries",)),
     # The last: from here on all of the shop is imported.
     "limiter": Target(
-        ("limiter",),
-        ("test_limiter",),
+        ("limiter", "demands"),
+        ("test_limiter", "test_demands"),
         ("-p", "pytest_django.plugin"),
         needs_django=True,
     ),
@@ -190,7 +190,7 @@ def _run_tests(target: Target, mutant: Mutant | None) -> None:
     try:
         if mutant is not None:
             name = ".".join(mutant.path.relative_to(ROOT).with_suffix("").parts)
-            _forget(name)
+            _forget(target.modules)
             text = mutant.code()
             if text is None:
                 os._exit(1)
@@ -203,10 +203,12 @@ def _run_tests(target: Target, mutant: Mutant | None) -> None:
         os._exit(code)
 
 
-def _forget(name: str) -> None:
-    if sys.modules.pop(name, None) is not None:
-        package, _, own = name.rpartition(".")
-        delattr(sys.modules[package], own)
+def _forget(modules: Sequence[str]) -> None:
+    """Have them imported anew, since one may have what it needs from another."""
+    package = PROTECTION.replace("/", ".")
+    for module in modules:
+        if sys.modules.pop(f"{package}.{module}", None) is not None:
+            delattr(sys.modules[package], module)
 
 
 def import_what_stays() -> None:

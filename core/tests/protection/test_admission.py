@@ -205,12 +205,13 @@ def test_a_queue_that_was_short_once_is_not_standing():
     assert (first.is_admitted, second.is_admitted) == (True, False)
 
 
-def test_nobody_waits_longer_than_half_a_second(admission):
+@pytest.mark.parametrize("later", [0.5, 0.6])
+def test_nobody_waits_longer_than_half_a_second(admission, later):
     inside, _ = fill(admission)
     waiter = arrive(admission)
     assert waiter.give_up_at == 0.5
 
-    leave(admission, inside, now=0.5)
+    leave(admission, inside, now=later)
 
     assert waiter.reason is Reason.WAITED_TOO_LONG
     assert (admission.inflight, admission.queued) == (1, 0)
@@ -287,13 +288,14 @@ def test_the_time_aside_is_not_learned_from():
     assert admission.limiter.seen == [("a", 2.0, 1)]
 
 
-def test_trying_out_admits_and_counts(admission):
+def test_trying_out_admits_and_counts():
+    admission = Admission(FixedLimit(3))
     take = admission.admit_anyway
-    waiters = [take(priority=50, rank=50.0, now=0.0) for _ in range(9)]
+    waiters = [take(priority=50, rank=50.0, now=0.0) for _ in range(12)]
     late = take(priority=50, rank=50.0, now=1.0, deadline=0.5)
 
     assert all(w.is_admitted for w in [*waiters, late])
-    assert admission.inflight == 10
+    assert admission.inflight == 13
     assert admission.tally.would_shed == {
         (50, Reason.QUEUE_FULL): 3,
         (50, Reason.DEADLINE): 1,
@@ -302,10 +304,10 @@ def test_trying_out_admits_and_counts(admission):
 
 
 def test_the_tally_counts_who_came_to_what(admission):
-    inside, _ = fill(admission)
+    inside, _ = fill(admission, now=1.0)
     for _ in range(5):
-        arrive(admission, 50)
-    leave(admission, inside, now=0.02)
+        arrive(admission, 50, now=1.0)
+    leave(admission, inside, now=1.02)
 
     tally = admission.tally
     assert tally.admitted == {0: 2, 50: 1}
@@ -483,6 +485,15 @@ def test_the_load_is_who_is_inside_and_who_waits(admission, inside, waiting, loa
         arrive(admission, 10)
 
     assert admission.load() == pytest.approx(load)
+
+
+def test_the_load_is_a_mean_over_many_looks(admission):
+    fill(admission)
+    for n in range(5000):
+        # Too late to be let in, so nothing changes.
+        arrive(admission, now=n / 200, deadline=0.0)
+
+    assert admission.threshold.load == pytest.approx(0.3, abs=0.001)
 
 
 def test_signs_from_outside_count_as_load():

@@ -1,119 +1,149 @@
-"""What a request asks of whose buckets, remembered as long as the rules are the same."""
+"""Whose buckets a request draws on is worked out once, and never for somebody else."""
 
 import pytest
 from django.test import RequestFactory
 
 from core.protection import demands
 from core.protection.addresses import client_of
-from core.protection.demands import LONGEST_PATH_KEPT, demand_of
+from core.protection.demands import demand_of
 from core.protection.policies import Policy, Weight
-from core.protection.principals import principal_of
+from core.protection.principals import Principal, visitor
 from core.protection.rules import Rules
 
-MINUTE = Policy("minute", 20, 60)
-SEARCH = Policy("search", 5, 60, method="GET", path="/search")
-LOGIN = Policy("login", 5, 60, per="account", method="POST", path="/login")
+PRODUCTS = "/api/v1/products"
+ANN = Principal("user", "ann", "customer")
+POLICIES = (
+    Policy("minute", 20, 60),
+    Policy("address", 50, 60, per="ip"),
+    Policy("writes", 5, 60, method="POST"),
+    Policy("products", 9, 60, path=PRODUCTS),
+)
 
 
-def ask(rules, path="/x", method="GET", mode="enforce", address="203.0.113.7", **form):
+def ask(
+    rules,
+    path=PRODUCTS,
+    *,
+    method="GET",
+    address="203.0.113.7",
+    principal=None,
+    mode="enforce",
+):
     request = RequestFactory().generic(method, path, REMOTE_ADDR=address)
-    if form:
-        request = RequestFactory().post(
-            path, form, content_type="application/json", REMOTE_ADDR=address
-        )
     client = client_of(request)
-    return demand_of(request, client, principal_of(request, client), rules, mode)
+    return demand_of(request, client, principal or visitor(client), rules, mode)
 
 
 def keys(demand):
-    return [bucket.key.partition(":limit:")[2] for bucket in demand.buckets]
+    """Name the buckets as ``owner policy``."""
+    parts = [bucket.key.partition("{")[2].partition("}:") for bucket in demand.buckets]
+    return [f"{owner} {name}" for owner, _, name in parts]
 
 
-def test_a_caller_of_a_route_asks_for_the_same_again():
-    rules = Rules([MINUTE, SEARCH])
+def test_a_demand_names_a_bucket_for_each_policy():
+    rules = Rules(POLICIES, [Weight("GET", PRODUCTS, 3)])
 
-    assert ask(rules, "/search") is ask(rules, "/search")
+    demand = ask(rules, principal=ANN)
+
+    assert keys(demand) == [
+        "user:ann minute",
+        "ip:203.0.113.7 address",
+        "user:ann products",
+    ]
+    assert [bucket.cost for bucket in demand.buckets] == [3, 3, 1]
+    assert demand.plan.policy_text == (
+        '"minute";q=20;w=60, "address";q=50;w=60, "products";q=9;w=60'
+    )
+
+
+def test_the_same_question_is_answered_from_memory():
+    rules = Rules(POLICIES)
+
+    assert ask(rules) is ask(rules)
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        {"path": "/y"},
+        {"path": "/api/v1/search"},
         {"method": "POST"},
-        {"mode": "log_only"},
         {"address": "203.0.113.8"},
+        {"principal": ANN},
+        {"mode": "log_only"},
     ],
+    ids=lambda other: next(iter(other)),
 )
-def test_whatever_differs_asks_for_something_else(other):
-    rules = Rules([MINUTE])
+def test_what_makes_a_difference_is_told_apart(other):
+    rules = Rules(POLICIES)
+    first = ask(rules)
 
-    assert ask(rules, **other) is not ask(rules)
+    second = ask(rules, **other)
 
-
-def test_other_rules_know_nothing_of_what_was_kept():
-    first = ask(Rules([MINUTE]))
-
-    second = ask(Rules([MINUTE, SEARCH], [Weight("GET", "/x", 3)]))
-
-    assert [bucket.cost for bucket in first.buckets] == [1]
-    assert [bucket.cost for bucket in second.buckets] == [3]
+    assert second == ask(Rules(POLICIES), **other)
+    assert (keys(second), second.plan.refuses) != (keys(first), first.plan.refuses)
+    assert ask(rules) is first
 
 
-def test_head_asks_for_what_get_does():
-    rules = Rules([SEARCH])
+def test_one_caller_at_two_addresses_has_a_bucket_at_each():
+    rules = Rules(POLICIES)
 
-    assert ask(rules, "/search", "HEAD") is ask(rules, "/search")
+    here, there = (
+        keys(ask(rules, principal=ANN, address=f"203.0.113.{n}")) for n in (1, 2)
+    )
 
-
-def test_each_address_has_buckets_of_its_own():
-    rules = Rules([MINUTE])
-
-    assert keys(ask(rules)) == ["{ip:203.0.113.7}:minute"]
-    assert keys(ask(rules, address="203.0.113.8")) == ["{ip:203.0.113.8}:minute"]
+    assert (here[1], there[1]) == ("ip:203.0.113.1 address", "ip:203.0.113.2 address")
 
 
-def test_a_try_to_sign_in_is_never_remembered():
-    rules = Rules([LOGIN])
+def test_callers_of_a_route_share_a_plan_but_not_one_who_has_limits_of_his_own():
+    own = Policy("own", 500, 60, role="customer", principal=ANN.name)
+    rules = Rules((*POLICIES, own))
+    ben, cid = (Principal("user", name, "customer") for name in ("ben", "cid"))
 
-    ann = ask(rules, "/login", email="ann@example.com")
-    bob = ask(rules, "/login", email="bob@example.com")
+    asked = [ask(rules, principal=caller) for caller in (ben, ANN, cid)]
 
-    assert keys(ann) != keys(bob)
-    assert ann.attempt is not None
-
-
-def test_a_ticket_that_is_not_ours_is_counted_for_nobody():
-    rules = Rules([MINUTE, LOGIN])
-
-    demand = ask(rules, "/login", ticket="forged")
-
-    assert keys(demand) == ["{ip:203.0.113.7}:minute"]
-    assert demand.attempt is None
+    assert keys(asked[1]) == [
+        "user:ann own",
+        "ip:203.0.113.7 address",
+        "user:ann products",
+    ]
+    assert keys(asked[2])[0] == "user:cid minute"
+    assert asked[0].plan is asked[2].plan
 
 
-def test_dark_policies_are_counted_but_refuse_and_tell_nothing():
-    dark = Policy("dark", 1, 60, is_enforced=False)
+@pytest.mark.parametrize(
+    ("length", "is_kept"), [(199, True), (200, True), (201, False)]
+)
+def test_long_paths_are_not_remembered(length, is_kept):
+    rules = Rules(POLICIES)
 
-    plan = ask(Rules([dark, MINUTE])).plan
+    ask(rules, "/".ljust(length, "x"))
 
-    assert plan.refuses == [False, True]
-    assert plan.is_shown == [False, True]
-    assert plan.policy_text == '"minute";q=20;w=60'
-
-
-def test_what_is_kept_is_bounded(monkeypatch):
-    monkeypatch.setattr(demands, "MOST_KEPT", 10)
-    rules = Rules([MINUTE])
-
-    for number in range(50):
-        ask(rules, f"/{number}")
-
-    assert len(rules.memory) <= 10
+    assert bool(rules.memory) is is_kept
 
 
-def test_long_paths_are_not_kept():
-    rules = Rules([MINUTE])
+def test_the_memory_is_bounded_and_begins_anew(monkeypatch):
+    monkeypatch.setattr(demands, "MOST_KEPT", 4)
+    rules = Rules(POLICIES)
 
-    ask(rules, "/" + LONGEST_PATH_KEPT * "x")
+    kept = []
+    for n in range(8):
+        ask(rules, address=f"203.0.113.{n}")
+        kept.append(len(rules.memory))
 
-    assert not rules.memory
+    # The plan and one demand, two, three; then all anew.
+    assert kept == [2, 3, 4, 1, 3, 4, 1, 3]
+
+
+def test_a_role_and_a_mode_say_what_refuses():
+    policies = (
+        Policy("all", 5, 60),
+        Policy("staff", 5, 60, role="staff"),
+        Policy("dark", 5, 60, is_enforced=False),
+    )
+
+    demand = ask(Rules(policies), principal=ANN)
+
+    assert [bucket.refuses for bucket in demand.buckets] == [True, False]
+    assert demand.plan.counts["refused"] == "requests|customer|refused"
+    dark = ask(Rules(policies), principal=ANN, mode="log_only")
+    assert [bucket.refuses for bucket in dark.buckets] == [False, False]

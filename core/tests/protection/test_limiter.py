@@ -4,6 +4,7 @@ import pytest
 from django.test import RequestFactory
 from structlog.testing import capture_logs
 
+from core.exceptions import QuotaExceededError
 from core.protection import limiter
 from core.protection.addresses import client_of
 from core.protection.attempts import Attempt
@@ -406,3 +407,67 @@ def test_what_is_no_try_to_sign_in_has_nothing_to_get_back(login):
     limiter.give_back(request)
 
     assert try_login("ann") == ["address"]
+
+
+# A second door to the same place
+
+
+def knock(principal=None, attempt=None, **meta):
+    """Ask for a page that counts as the route; tell which policies refuse it."""
+    request = RequestFactory().post(
+        "/elsewhere/", **{"REMOTE_ADDR": "203.0.113.7"} | meta
+    )
+    try:
+        limiter.count_as(request, LOGIN, principal=principal, attempt=attempt)
+    except QuotaExceededError as error:
+        return error.extensions["violated_policies"]
+    return []
+
+
+def test_a_second_door_draws_on_the_same_buckets(login, counted):
+    login(Policy("address", 2, 3600, per="ip", **ON_LOGIN), Policy("minute", 1, 60))
+    assert try_login("ann") == []
+
+    assert [knock(), knock()] == [[], ["address"]]
+    # As requests they were counted where they came in.
+    assert counts(counted) == {
+        "fallback": 3,
+        "requests|anonymous|admitted": 1,
+        "near|minute": 1,
+        "near|address": 2,
+        "refusals|address|true": 1,
+    }
+
+
+def test_a_second_door_hears_who_calls_and_for_whom(login):
+    login(
+        Policy("account", 1, 3600, per="account", **ON_LOGIN),
+        Policy("caller", 2, 3600, **ON_LOGIN),
+    )
+    ann = Principal("user", "ann", "customer")
+    assert try_login("of ann", HTTP_X_USER="ann") == []
+
+    assert knock(ann, Attempt("of ann")) == ["account"]
+    assert knock(ann, Attempt("of ben")) == []
+    assert knock(ann, Attempt("of cid")) == ["caller"]
+    # Who the request says he is, where the view knows no better.
+    assert knock(HTTP_X_USER="ann") == ["caller"]
+    assert knock() == []
+
+
+def test_a_door_that_no_policy_is_about_counts_nothing(login, counted):
+    login(Policy("minute", 1, 3600))
+
+    assert [knock() for _ in range(3)] == [[], [], []]
+    assert not counted._counts  # noqa: SLF001 -- read before it is handed in
+
+
+@pytest.mark.parametrize(
+    ("mode", "refused"), [("enforce", ["address"]), ("log_only", []), ("off", [])]
+)
+def test_a_second_door_follows_the_switch(login, settings, counted, mode, refused):
+    settings.RATE_LIMIT_MODE = mode
+    login(Policy("address", 1, 3600, per="ip", **ON_LOGIN))
+
+    assert [knock(), knock()] == [[], refused]
+    assert bool(counted._counts) is (mode != "off")  # noqa: SLF001 -- as above
