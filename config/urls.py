@@ -9,7 +9,11 @@ from drf_spectacular.views import (
     SpectacularSwaggerView,
 )
 
-from accounts.admin import AdminSignInView, admin_passkey_options
+from accounts.admin import (
+    AdminSignInView,
+    admin_passkey_options,
+    admin_proof_options,
+)
 from core import pages
 from core.bytes_cache import public_bytes
 from core.health_details import details
@@ -35,9 +39,10 @@ urlpatterns = [
         ),
     ),
     path("", RedirectView.as_view(pattern_name="docs")),
-    # Before the admin's own page of that name.
+    # Before the admin's own pages of these names.
     path("admin/login/", AdminSignInView.as_view()),
     path("admin/login/passkey/", admin_passkey_options, name="admin-passkey-options"),
+    path("admin/prove/passkey/", admin_proof_options, name="admin-proof-options"),
     path("admin/", admin.site.urls),
     path("metrics", metrics),
     path("health/details", details),

@@ -120,6 +120,8 @@ class IdempotencyRecordAdmin(ReadOnlyAdmin):
 class RuleAdmin(ModelAdmin):
     """Saves through the service, so that each change is in the audit log."""
 
+    is_sensitive = True
+
     def save_model(
         self,
         request: HttpRequest,

@@ -15,6 +15,8 @@ from django.contrib.admin import display
 from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponseRedirect
+from django.urls import URLPattern
+from django.utils.module_loading import import_string
 from unfold.decorators import display as unfold_display
 
 from core import audit
@@ -42,11 +44,23 @@ _REFUSAL = "_shopwright_refusal"
 
 
 class ModelAdmin(LookOfModelAdmin):
+    # Whether a change here asks for a fresh proof of who is there.
+    is_sensitive = False
     list_per_page = 50
     # Labels above their fields: rows of several fields stay readable.
     compressed_fields = False
     # Counting a whole table for "1 of 3,000,000" costs more than the page itself.
     show_full_result_count = False
+
+    @property
+    def urls(self) -> list[URLPattern]:
+        """Return every page's address, also of pages that a subclass has added."""
+        patterns: list[URLPattern] = self.get_urls()
+        if self.is_sensitive:
+            guard = import_string(settings.SENSITIVE_PAGES_GUARD)
+            for pattern in patterns:
+                pattern.callback = guard(pattern.callback)
+        return patterns
 
     def changeform_view(
         self,

@@ -1,5 +1,6 @@
 from accounts.admin._activity import ActivityEntryAdmin
 from accounts.admin._keys import ApiKeyAdmin
+from accounts.admin._proofs import admin_proof_options, note_proof, proven_first
 from accounts.admin._sign_in import AdminSignInView, admin_passkey_options
 from accounts.admin._users import RoleAdmin, UserAdmin
 
@@ -10,4 +11,7 @@ __all__ = [
     "RoleAdmin",
     "UserAdmin",
     "admin_passkey_options",
+    "admin_proof_options",
+    "note_proof",
+    "proven_first",
 ]

@@ -60,6 +60,7 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at r
 class ApiKeyAdmin(ModelAdmin):
     """Its secret is shown in a message, once, and never again."""
 
+    is_sensitive = True
     form = ApiKeyForm
     list_display = (
         "name",

@@ -20,6 +20,7 @@ from django.views.generic import FormView
 
 from accounts import services
 from accounts.admin._passkeys import offered_passkey
+from accounts.admin._proofs import SECOND_FACTOR, note_proof
 from accounts.admin._sign_in_forms import (
     CodeForm,
     PasskeyForm,
@@ -42,8 +43,6 @@ from core.errors import DomainError
 from core.ids import uuid7
 from core.protection.limiter import count_as, give_back
 
-# In the browser's session: whether a second factor opened it.
-SECOND_FACTOR = "accounts.second_factor"
 _DEVICE_SECONDS = 180 * 86_400
 
 
@@ -125,6 +124,7 @@ class AdminSignInView(RedirectURLMixin, FormView):  # type: ignore[type-arg]  # 
         # Starts the session anew, so that one planted before is worth nothing.
         login(self.request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
         self.request.session[SECOND_FACTOR] = is_proven_twice
+        note_proof(self.request, now=timezone.now())
         give_back(self.request)
         response = HttpResponseRedirect(self.get_success_url())
         response.set_cookie(

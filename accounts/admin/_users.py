@@ -31,6 +31,7 @@ class UserForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
 class UserAdmin(ModelAdmin):
     """Staff name people and give them roles. Passwords are their owners' alone."""
 
+    is_sensitive = True
     form = UserForm
     list_display = ("email", "name", "roles", "is_staff", "is_active", "created_at")
     list_filter = ("groups", "is_active", "is_staff")
@@ -146,6 +147,7 @@ class UserAdmin(ModelAdmin):
 class RoleAdmin(DjangoGroupAdmin, ModelAdmin):
     """The roles that the code names stay; what each may do is the shop's to say."""
 
+    is_sensitive = True
     list_display = ("name", "people")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:

@@ -99,7 +99,7 @@ from accounts.services._staff import (
     outranks,
     reactivate_user,
 )
-from accounts.services._step_up import prove_again
+from accounts.services._step_up import prove_again, verify_proof
 from accounts.services._tickets import MfaRequired
 from accounts.services._totp import (
     begin_totp,
@@ -201,6 +201,7 @@ __all__ = [
     "undo_erasure",
     "unlink_identity",
     "verify_email",
+    "verify_proof",
     "write_erasure_notice",
     "write_link",
 ]

@@ -30,10 +30,38 @@ def prove_again(
 
     :raises StepUpFailedError: wrong, or not enough for an account with a second factor.
     """
+    method = verify_proof(
+        kind=Ceremony.Kind.STEP_UP,
+        user=user,
+        device=device,
+        now=now,
+        password=password,
+        code=code,
+        credential=credential,
+    )
+    _note_proof(session_id, method, now)
+
+
+def verify_proof(
+    *,
+    kind: Ceremony.Kind,
+    user: User,
+    device: Device,
+    now: datetime,
+    password: str = "",
+    code: str = "",
+    credential: Mapping[str, Any] | None = None,
+) -> Method:
+    """Say by which of the three it is still the same person; keeping that is the door's.
+
+    ``kind`` is the door's too: a passkey answers the challenges of one door only.
+
+    :raises StepUpFailedError: wrong, or not enough for an account with a second factor.
+    """
     allowed = step_up_methods(user)
     method: Method | None
     if credential is not None:
-        method = _by_passkey(user, credential, device, now)
+        method = _by_passkey(kind, user, credential, device, now)
     elif code:
         method = spend_code(user_id=user.pk, code=code, device=device, now=now)
     else:
@@ -43,15 +71,19 @@ def prove_again(
     if method is None or method not in allowed:
         note_failed_factor(user_id=user.pk, at="step_up", device=device, now=now)
         raise StepUpFailedError(methods=allowed)
-    _note_proof(session_id, method, now)
+    return method
 
 
 def _by_passkey(
-    user: User, credential: Mapping[str, Any], device: Device, now: datetime
+    kind: Ceremony.Kind,
+    user: User,
+    credential: Mapping[str, Any],
+    device: Device,
+    now: datetime,
 ) -> Method | None:
     try:
         prove_passkey(
-            kind=Ceremony.Kind.STEP_UP,
+            kind=kind,
             credential=credential,
             device=device,
             now=now,

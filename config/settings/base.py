@@ -263,6 +263,8 @@ OAUTH_PROVIDERS = oauth_providers(
 OAUTH_REDIRECT_URIS = env_list("OAUTH_REDIRECT_URIS")
 STAFF_MFA_REQUIRED = env_bool("STAFF_MFA_REQUIRED", default=False)
 STEP_UP_SECONDS = env_int("STEP_UP_SECONDS", 600, minimum=30)
+# Stands before the administration's pages that change what is sensitive.
+SENSITIVE_PAGES_GUARD = "accounts.admin.proven_first"
 API_VERSION = "2026-11-20"
 API_VERSIONS = (API_VERSION,)
 # Empty: the simulated provider is not offered.

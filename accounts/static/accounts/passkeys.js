@@ -62,7 +62,8 @@
       form.elements.namedItem(button.dataset.field).value = JSON.stringify(sendable(credential));
       // The passkey alone is the proof: what else a browser has filled in stays here.
       for (const input of form.querySelectorAll("[data-other-proof]")) input.disabled = true;
-      form.submit();
+      // Not form.submit(), which a field of that name would hide.
+      HTMLFormElement.prototype.submit.call(form);
     } catch (error) {
       button.disabled = false;
       // Cancelled, too slow, or no passkey: browsers don't tell which.
