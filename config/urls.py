@@ -13,6 +13,7 @@ from accounts.admin import (
     AdminSignInView,
     admin_passkey_options,
     admin_proof_options,
+    own_password,
 )
 from core import pages
 from core.bytes_cache import public_bytes
@@ -42,6 +43,7 @@ urlpatterns = [
     # Before the admin's own pages of these names.
     path("admin/login/", AdminSignInView.as_view()),
     path("admin/login/passkey/", admin_passkey_options, name="admin-passkey-options"),
+    path("admin/password_change/", own_password),
     path("admin/prove/passkey/", admin_proof_options, name="admin-proof-options"),
     path("admin/", admin.site.urls),
     path("metrics", metrics),

@@ -1,5 +1,6 @@
 from accounts.admin._activity import ActivityEntryAdmin
 from accounts.admin._keys import ApiKeyAdmin
+from accounts.admin._own_password import own_password
 from accounts.admin._proofs import admin_proof_options, note_proof, proven_first
 from accounts.admin._sign_in import AdminSignInView, admin_passkey_options
 from accounts.admin._users import RoleAdmin, UserAdmin
@@ -13,5 +14,6 @@ __all__ = [
     "admin_passkey_options",
     "admin_proof_options",
     "note_proof",
+    "own_password",
     "proven_first",
 ]
