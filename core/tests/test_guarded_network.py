@@ -2,6 +2,7 @@
 
 import socket
 import time
+from contextlib import ExitStack
 
 import httpcore2
 import pytest
@@ -135,6 +136,28 @@ def test_the_next_address_is_tried_when_one_does_not_answer():
     stream = guarded([PUBLIC, "8.8.8.8"], dial=dial).connect_tcp("shop.example", 443)
 
     assert stream.get_extra_info("peer") == "8.8.8.8"
+
+
+def test_a_server_that_takes_no_connection_is_given_up_after_a_second():
+    """Its queue of those who want to connect is full, so that it answers nobody."""
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=0) as full,
+        ExitStack() as stack,
+    ):
+        address = full.getsockname()
+        for _ in range(4):
+            one = stack.enter_context(socket.socket())
+            one.settimeout(0)
+            one.connect_ex(address)
+        client = Client(f"http://127.0.0.1:{address[1]}", name="full", internal=True)
+        started = time.monotonic()
+        with pytest.raises(NotSentError):
+            client.post("/pay", {})
+        took = time.monotonic() - started
+        client.close()
+
+    # A system's own patience is minutes.
+    assert 0.9 < took < 5
 
 
 def test_a_slow_resolver_is_not_waited_for():

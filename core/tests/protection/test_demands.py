@@ -1,6 +1,7 @@
 """Whose buckets a request draws on is worked out once, and never for somebody else."""
 
 import pytest
+import redis
 from django.test import RequestFactory
 
 from core.protection import demands
@@ -54,6 +55,17 @@ def test_a_demand_names_a_bucket_for_each_policy():
     assert demand.plan.policy_text == (
         '"minute";q=20;w=60, "address";q=50;w=60, "products";q=9;w=60'
     )
+
+
+def test_all_buckets_of_one_principal_lie_in_one_slot_of_a_cluster():
+    own = Policy("own", 500, 60, role="customer", principal=ANN.name)
+    general = (POLICIES[0], *POLICIES[2:])
+    for rules in (Rules(general), Rules((*general, own))):
+        for principal in (ANN, None):
+            demand = ask(rules, principal=principal)
+
+            slots = {redis.crc.key_slot(b.key.encode()) for b in demand.buckets}
+            assert (len(demand.buckets), len(slots)) == (2, 1)
 
 
 def test_the_same_question_is_answered_from_memory():

@@ -4,10 +4,11 @@ import re
 from datetime import timedelta
 
 import pytest
+import redis
 from django.utils import timezone
 
 from accounts.tests.factories import make_tokens
-from core.models import AddressBlock, AuditEntry, RouteWeight
+from core.models import AddressBlock, AuditEntry, RateLimitPolicy, RouteWeight
 from core.protection import counters
 
 PRODUCTS = "/api/v1/products"
@@ -328,6 +329,38 @@ def test_whoever_goes_on_though_refused_is_shut_out(api, limits, settings):
     assert ask(api, address="203.0.113.8").status_code == 200
 
 
+def test_of_ipv6_the_64_is_shut_out(api, limits, settings):
+    settings.BLOCK_AFTER_REFUSALS = 1
+    limits(quota=1)
+
+    assert statuses(api, 2, address="2001:db8:1:2::1") == [200, 429]
+
+    assert AddressBlock.objects.get().network == "2001:db8:1:2::/64"
+    assert ask(api, address="2001:db8:1:2:ffff::9").status_code == 403
+    assert ask(api, address="2001:db8:1:3::1").status_code == 200
+
+
+def test_refusals_count_towards_a_block_for_the_window_that_the_first_opens(
+    api, limits, settings
+):
+    settings.BLOCK_AFTER_REFUSALS = 3
+    settings.BLOCK_WINDOW_MINUTES = 2
+    limits(quota=1)
+    prefix = settings.CACHES["default"]["KEY_PREFIX"]
+    key = f"{prefix}:limits:refusals:203.0.113.7"
+    with redis.Redis.from_url(settings.REDIS_URL) as valkey:
+        statuses(api, 2)
+        assert 0 < valkey.ttl(key) <= 120
+        valkey.expire(key, 60)
+        statuses(api, 1)
+        assert 0 < valkey.ttl(key) <= 60
+        # The window is over, so the next refusal is the first of another.
+        valkey.delete(key)
+
+    assert statuses(api, 2) == [429, 429]
+    assert not AddressBlock.objects.exists()
+
+
 @pytest.mark.parametrize(("after", "address"), [(2, "10.0.0.5"), (0, "203.0.113.7")])
 def test_our_own_side_is_never_shut_out_by_rule(api, limits, settings, after, address):
     settings.BLOCK_AFTER_REFUSALS = after
@@ -335,6 +368,45 @@ def test_our_own_side_is_never_shut_out_by_rule(api, limits, settings, after, ad
 
     assert statuses(api, 5, address=address) == [200, 429, 429, 429, 429]
     assert not AddressBlock.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "per", "quota", "seconds"),
+    [
+        ("login", "ip", 5, 60),
+        ("login-account", "account", 5, 60),
+        ("password-reset", "account", 3, 3600),
+        ("checkout", "principal", 20, 60),
+    ],
+)
+def test_guessing_and_paying_are_limited_strictly_from_the_start(
+    db, name, per, quota, seconds
+):
+    [policy] = RateLimitPolicy.objects.filter(name=name)
+
+    assert (policy.per, policy.quota, policy.window_seconds) == (per, quota, seconds)
+    assert policy.is_strict
+    assert policy.is_enforced
+
+
+def test_every_role_has_general_limits_of_its_own_from_the_start(db):
+    general = RateLimitPolicy.objects.filter(path="*", per="principal")
+    found = general.values_list("role", "name").order_by("role", "name")
+
+    roles = ("anonymous", "customer", "key", "staff")
+    assert list(found) == [(r, n) for r in roles for n in ("burst", "minute")]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "cost"),
+    [
+        ("GET", "/api/v1/search", 2),
+        ("POST", "/api/v1/exports", 10),
+        ("POST", "/api/v1/imports", 10),
+    ],
+)
+def test_costly_routes_weigh_more_from_the_start(db, method, path, cost):
+    assert RouteWeight.objects.get(method=method, path=path).cost == cost
 
 
 def test_seeded_limits_leave_a_normal_shopper_alone(api, db, settings):

@@ -12,7 +12,7 @@ import time_machine
 from django.conf import settings
 
 from core.protection.line import Line
-from core.protection.token_bucket import Bucket, LocalBuckets, SharedBuckets
+from core.protection.token_bucket import SCRIPT, Bucket, LocalBuckets, SharedBuckets
 from core.tests.processes import ROOT
 
 
@@ -72,6 +72,33 @@ def test_admits_the_burst_plus_rate_times_time_to_one():
         clock.now += 0.0005
 
     assert admitted == pytest.approx(100 + 1000 * 10, abs=1)
+
+
+def admitted_by_valkey(valkey, *, capacity, rate, times, every):
+    """Count whom the script admits, on the server, with a clock that the test turns."""
+    script = SCRIPT.replace("redis.call('TIME')", "{ARGV[#ARGV - 1], ARGV[#ARGV]}")
+    assert script != SCRIPT
+    name, bucket = valkey.script_load(script), key()
+    with valkey.pipeline(transaction=False) as asking:
+        for n in range(times):
+            # As far from 1970 as we are: a clock of microseconds has 16 digits.
+            seconds, microseconds = divmod(round(1.8e15 + n * every * 1e6), 1_000_000)
+            asking.evalsha(name, 1, bucket, capacity, rate, 1, 1, seconds, microseconds)
+        return sum(wait == 0 for _, wait in asking.execute())
+
+
+def test_valkey_admits_the_burst_plus_rate_times_time_to_one(valkey):
+    admitted = admitted_by_valkey(
+        valkey, capacity=100, rate=1000, times=10_000, every=0.0005
+    )
+
+    assert admitted == pytest.approx(100 + 1000 * 5, abs=1)
+
+
+def test_valkey_grants_five_a_minute_to_who_asks_every_eleven_seconds(valkey):
+    admitted = admitted_by_valkey(valkey, capacity=5, rate=5 / 60, times=600, every=11)
+
+    assert admitted / (600 * 11 / 60) >= 4.9
 
 
 def test_five_a_minute_asked_every_eleven_seconds_lose_nothing():
@@ -147,6 +174,16 @@ def test_a_bucket_is_forgotten_a_second_after_it_is_full(shared, valkey):
     shared.take([bucket])
 
     assert 2500 <= valkey.pttl(bucket.key) <= 3000
+
+
+@pytest.mark.parametrize("rate", [1e6, 1e-3])
+def test_a_full_bucket_lives_for_a_second_and_never_for_ever(shared, valkey, rate):
+    """A time to live of 0 would delete it at once, none at all would keep it for good."""
+    bucket = Bucket(key(), capacity=10, rate=rate)
+    shared.take([bucket])
+    shared.take([Bucket(bucket.key, 10, rate, cost=-10)])
+
+    assert 0 < valkey.pttl(bucket.key) <= 1000
 
 
 def test_survives_script_flush(shared, valkey):
