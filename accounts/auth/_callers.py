@@ -13,7 +13,6 @@ from uuid import UUID
 
 from django.conf import settings
 
-from accounts.auth._signing_keys import key_ring
 from accounts.constants import SECOND_FACTORS, SEEN_EVERY
 from accounts.models import Session, User
 from core.errors import DomainError
@@ -48,8 +47,6 @@ def user_of_session(session_id: UUID, *, now: datetime) -> User | None:
 
 def _look_up(session_id: UUID, *, now: datetime) -> _Caller | None:
     asked_at = monotonic()
-    # Here, where the database is asked anyway, a leaked key's end is heard of.
-    key_ring.refresh()
     session = (
         Session.objects.alive(now=now)
         .select_related("user")

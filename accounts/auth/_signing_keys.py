@@ -1,5 +1,6 @@
 """The keys of access tokens, in memory: which one signs, and which are believed."""
 
+import logging
 import os
 import threading
 from base64 import b64decode, b64encode
@@ -10,12 +11,15 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
+from django.db import DatabaseError, InterfaceError
 
 from accounts.models import SigningKey
+from core.protection.keeper import keeper
 
 _SECRET_BYTES = 64
 # A token may name a key that was made a moment ago; asking for it is bounded.
 _ASKED_AGAIN_AFTER = 1.0
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,22 +85,39 @@ class KeyRing:
         return max(ready, key=lambda key: key.signs_from, default=None)
 
     def refresh(self) -> None:
-        """Read the table again if it was last read a while ago."""
+        """Read the table again if what is known of it is too old to be believed.
+
+        :raises DatabaseError: it can't be read, and nothing is to be believed.
+        """
         age = monotonic() - self._loaded_at
         if not self._keys or age >= settings.SIGNING_KEYS_REFRESH_SECONDS:
             self.load()
 
+    def keep_fresh(self) -> None:
+        """Read the table again ahead of time, so that no request has to."""
+        if not self._keys:
+            return
+        try:
+            self.load()
+        except (DatabaseError, InterfaceError):
+            _logger.warning("Signing keys can't be read; requests have to try.")
+
     def load(self) -> None:
+        # What changes while it is read may have been missed.
+        asked_at = monotonic()
         rows = SigningKey.objects.filter(algorithm=settings.TOKEN_ALGORITHM)
         known = {row.kid: key_from(row) for row in rows}
         with self._lock:
+            if asked_at < self._loaded_at:
+                # Another thread has asked since, and knows better.
+                return
             if known.keys() != self._keys.keys() or any(
                 known[kid].verifies_until != key.verifies_until
                 for kid, key in self._keys.items()
             ):
                 self.generation += 1
                 self._keys = known
-            self._loaded_at = monotonic()
+            self._loaded_at = asked_at
 
     def forget(self) -> None:
         with self._lock:
@@ -110,3 +131,4 @@ class KeyRing:
 
 
 key_ring = KeyRing()
+keeper.add(key_ring.keep_fresh)

@@ -14,7 +14,7 @@ from rest_framework_simplejwt.exceptions import TokenError
 
 from accounts.auth._callers import user_of_session
 from accounts.auth._jwt import read_token, write_token
-from accounts.auth._signing_keys import Key
+from accounts.auth._signing_keys import Key, key_ring
 from accounts.models import Session, User
 from core.exceptions import AuthenticationFailedError, PermissionDeniedError
 from core.permissions import is_machine
@@ -110,6 +110,8 @@ class JWTAuthentication(BaseAuthentication):
         raw = _token_in(header)
         if raw is None:
             raise AuthenticationFailedError
+        # What this process knows of the keys is seconds old: a leaked one opens nothing.
+        key_ring.refresh()
         try:
             claims = _read(raw)
         except TokenError as error:

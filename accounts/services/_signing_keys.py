@@ -35,18 +35,22 @@ def rotate_signing_key(*, now: datetime, is_leaked: bool = False) -> SigningKey:
 
     It signs once every node has had the time to learn of it, and the former ones are
     believed until their last token has run out: nobody is refused. After a leak nothing
-    waits, and everybody's access token is refused until it is refreshed.
+    waits: within SIGNING_KEYS_REFRESH_SECONDS every node refuses all access tokens that
+    are out, until they are refreshed.
     """
     _lock()
-    signs_from = now if is_leaked else now + SIGNING_KEY_LEAD
-    believed_until = now
-    if not is_leaked:
+    signs_from = now
+    if is_leaked:
+        # Gone rather than over, which each node would tell by a clock of its own.
+        SigningKey.objects.all().delete()
+    else:
+        signs_from = now + SIGNING_KEY_LEAD
         # A node may sign with the former one until it reads the table again.
         believed_until = signs_from + SIGNING_KEY_LEAD + ACCESS_LIFETIME + CLOCK_LEEWAY
-    former = SigningKey.objects.filter(
-        Q(verifies_until=None) | Q(verifies_until__gt=believed_until)
-    )
-    former.update(verifies_until=believed_until)
+        former = SigningKey.objects.filter(
+            Q(verifies_until=None) | Q(verifies_until__gt=believed_until)
+        )
+        former.update(verifies_until=believed_until)
     key = _make(signs_from=signs_from, now=now)
     transaction.on_commit(key_ring.forget)
     return key

@@ -6,12 +6,15 @@ import jwt
 import pytest
 import time_machine
 from django.core.management import call_command
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
-from accounts.auth import KeyRing, _signing_keys, key_ring
+from accounts.auth import KeyRing, _callers, _signing_keys, key_ring
 from accounts.models import SigningKey
 from accounts.services import rotate_signing_key, rotate_signing_key_if_due
 from accounts.tests.factories import make_tokens, make_user
+from core.protection.keeper import keeper
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -78,7 +81,7 @@ def test_a_rotation_refuses_nobody_on_any_node(monkeypatch):
 
 
 def use_ring(monkeypatch, ring):
-    for module in ("auth._jwt", "auth._callers", "services._signing_keys"):
+    for module in ("auth._jwt", "auth._tokens", "services._signing_keys"):
         monkeypatch.setattr(f"accounts.{module}.key_ring", ring)
 
 
@@ -109,17 +112,90 @@ def test_a_leaked_key_is_believed_no_longer():
     assert ask(make_tokens(make_user()).access) == 200
 
 
-def test_another_node_hears_of_a_leak_within_half_a_minute():
+@pytest.fixture
+def caller(settings, monkeypatch):
+    """Somebody whom this node remembers, at a moment that tests move on."""
+    settings.SIGNING_KEYS_REFRESH_SECONDS = 5
+    settings.SESSION_CACHE_SECONDS = 3600
+    monkeypatch.setattr(_callers, "_callers", {})
+    monkeypatch.setattr(_callers, "monotonic", time.time)
     with time_machine.travel(NOW, tick=False) as moment:
         pair = make_tokens(make_user())
         assert ask(pair.access) == 200
+        yield pair.access, moment
+
+
+def test_another_node_refuses_a_leaked_key_after_five_seconds(caller):
+    token, moment = caller
+    rotate_signing_key(now=NOW, is_leaked=True)
+
+    moment.move_to(NOW + timedelta(seconds=4.9))
+    assert ask(token) == 200
+    moment.move_to(NOW + timedelta(seconds=5))
+    assert [ask(token), ask(token)] == [401, 401]
+
+
+def test_another_node_refuses_it_whatever_its_clock_says(caller):
+    token, moment = caller
+    rotate_signing_key(now=NOW + timedelta(minutes=5), is_leaked=True)
+
+    moment.move_to(NOW + timedelta(seconds=5))
+    assert ask(token) == 401
+
+
+def test_the_keeper_spares_requests_the_reading(caller, django_assert_num_queries):
+    assert key_ring.keep_fresh in keeper._chores  # noqa: SLF001 -- a whole round does more
+    token, moment = caller
+    # What the answer itself shows.
+    with CaptureQueriesContext(connection) as shown:
+        ask(token)
+
+    for seconds in (2, 4, 6, 8):
+        moment.move_to(NOW + timedelta(seconds=seconds))
+        key_ring.keep_fresh()
+        moment.move_to(NOW + timedelta(seconds=seconds + 1.9))
+        with django_assert_num_queries(len(shown)):
+            assert ask(token) == 200
+
+    rotate_signing_key(now=NOW, is_leaked=True)
+    moment.move_to(NOW + timedelta(seconds=10))
+    key_ring.keep_fresh()
+    assert ask(token) == 401
+
+
+def test_who_asked_before_does_not_undo_what_was_learned_since(caller, monkeypatch):
+    token, moment = caller
+    real = SigningKey.objects.filter
+
+    def slowly(**lookups):
+        """Read the table, and have another thread read it after a leak meanwhile."""
+        rows = list(real(**lookups))
+        monkeypatch.undo()
         rotate_signing_key(now=NOW, is_leaked=True)
+        monkeypatch.setattr(_signing_keys, "monotonic", time.time)
+        moment.move_to(NOW + timedelta(seconds=2))
+        key_ring.load()
+        return rows
 
-        moment.move_to(NOW + timedelta(seconds=30))
-        answers = [ask(pair.access), ask(pair.access)]
+    moment.move_to(NOW + timedelta(seconds=1))
+    monkeypatch.setattr(SigningKey.objects, "filter", slowly)
+    key_ring.load()
 
-    # The first one asks the database, and the rest know.
-    assert answers[1] == 401
+    assert ask(token) == 401
+
+
+def test_keys_that_cannot_be_read_are_believed_for_five_seconds(caller, monkeypatch):
+    token, moment = caller
+
+    def fail():
+        raise OperationalError
+
+    monkeypatch.setattr(key_ring, "load", fail)
+    moment.move_to(NOW + timedelta(seconds=4.9))
+    key_ring.keep_fresh()
+    assert ask(token) == 200
+    moment.move_to(NOW + timedelta(seconds=5))
+    assert ask(token) == 503
 
 
 @pytest.mark.parametrize(("days", "is_due"), [(29, False), (30, True)])
@@ -135,9 +211,8 @@ def test_a_key_is_rotated_when_it_is_thirty_days_old(days, is_due):
 def test_an_unknown_key_is_asked_for_once_a_second_at_most(
     django_assert_num_queries,
 ):
-    make_tokens(make_user())
     with time_machine.travel(NOW, tick=False) as moment:
-        key_ring.load()
+        make_tokens(make_user())
         moment.shift(2)
         with django_assert_num_queries(1):
             for _ in range(10):

@@ -126,8 +126,9 @@ SIMPLE_JWT = _jwt.SIMPLE_JWT
 # The one algorithm that access tokens are signed and believed with.
 TOKEN_ALGORITHM = env_choice("TOKEN_ALGORITHM", "EdDSA", choices={"EdDSA", "HS256"})
 SIGNING_KEY_DAYS = env_int("SIGNING_KEY_DAYS", 30, minimum=1)
+# What a process knows of the keys is at most this old, so a leaked one ends everywhere.
 # Well below SIGNING_KEY_LEAD, which a new key waits before it signs.
-SIGNING_KEYS_REFRESH_SECONDS = 30.0
+SIGNING_KEYS_REFRESH_SECONDS = 5.0
 REST_FRAMEWORK = _rest_framework.REST_FRAMEWORK
 SPECTACULAR_SETTINGS = _openapi.SPECTACULAR_SETTINGS
 OPENAPI_TAGS = _openapi.OPENAPI_TAGS
