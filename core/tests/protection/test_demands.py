@@ -146,6 +146,20 @@ def test_the_memory_is_bounded_and_begins_anew(monkeypatch):
     assert kept == [2, 3, 4, 1, 3, 4, 1, 3]
 
 
+@pytest.mark.parametrize(
+    # Threads may put in one too many, which must not end the bound.
+    ("before", "after"),
+    [(9_998, 10_000), (9_999, 1), (10_000, 2), (10_003, 2)],
+)
+def test_ten_thousand_are_remembered(before, after):
+    rules = Rules(POLICIES)
+    rules.memory.update(dict.fromkeys(range(before)))
+
+    ask(rules)
+
+    assert len(rules.memory) == after
+
+
 def test_a_role_and_a_mode_say_what_refuses():
     policies = (
         Policy("all", 5, 60),
