@@ -37,7 +37,7 @@ CITIES = (
     ("Berlin", "10115", "DE"),
     ("Hamburg", "20095", "DE"),
     ("Wien", "1010", "AT"),
-    ("Amsterdam", "1012", "NL"),
+    ("Amsterdam", "1012 JS", "NL"),
     ("Lisboa", "1100-148", "PT"),
     ("København", "1050", "DK"),
 )

@@ -14,6 +14,7 @@ from catalog.models import Category, Price, Product, ProductCard, Variant
 from config.demo.pictures import SHAPES, product_svg
 from config.demo.shop import open_demo_shop
 from config.running import demo_key
+from core.addresses import GivenPostalAddressSerializer
 from inventory.models import Stock, Warehouse
 from orders.models import Order, OrderLine
 
@@ -23,6 +24,14 @@ NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def _pictures_in_a_folder_of_their_own(settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path
+
+
+def assert_is_one_that_a_buyer_could_give(row):
+    members = GivenPostalAddressSerializer().fields
+    given = getattr(row, "shipping_address", None) or {
+        name: getattr(row, name) for name in members
+    }
+    GivenPostalAddressSerializer(data=given).is_valid(raise_exception=True)
 
 
 def test_seed_opens_a_shop_that_looks_like_one_and_adds_up(db):
@@ -38,6 +47,8 @@ def test_seed_opens_a_shop_that_looks_like_one_and_adds_up(db):
     assert Address.objects.filter(is_default_shipping=True).count() == 13
     assert Address.objects.count() == 18
     call_command("verify_ledger")
+    for address in (*Address.objects.all(), *Order.objects.all()):
+        assert_is_one_that_a_buyer_could_give(address)
     url = Product.objects.get(slug="stoneware-mug").images.get(position=0).url
     with default_storage.open(url.removeprefix("/media/")) as picture:
         assert picture.read().startswith(b"<svg")
