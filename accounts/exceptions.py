@@ -223,6 +223,14 @@ class ExportNotFoundError(NotFoundError):
     cure = "Read GET /api/v1/me/exports/{id} for a new link, or ask for a new export."
 
 
+class ExportDamagedError(DomainError):
+    code = "export_damaged"
+    kind = ErrorKind.GONE
+    title = "The export's file is damaged"
+    cause = "The file isn't as it was stored, so none of it was sent."
+    cure = "Ask for a new export with POST /api/v1/me/exports."
+
+
 class InvalidUndoTokenError(DomainError):
     code = "invalid_undo_token"
     kind = ErrorKind.MALFORMED

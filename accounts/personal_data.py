@@ -107,7 +107,7 @@ hold(
     Export,
     rows=_of(Export),
     erase=services.erase_exports,
-    withheld=("file", "lease_token", "lease_until"),
+    withheld=("file", "file_key", "lease_token", "lease_until"),
 )
 remove_by(
     "sessions",

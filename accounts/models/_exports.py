@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 
 from accounts.models._users import User
+from core.encryption import EncryptedTextField
 from core.ids import uuid7
 
 
@@ -56,6 +57,8 @@ class Export(models.Model):
     parts_done = models.PositiveSmallIntegerField(default=0)
     parts_total = models.PositiveSmallIntegerField(default=0)
     file = models.FileField(upload_to="exports/", storage=private_storage, blank=True)
+    # The file rests encrypted under a key of its own. Whoever loses the row has lost it.
+    file_key = EncryptedTextField(null=True, blank=True, editable=False)
     # The worker that holds the token works on it, until the lease ends.
     lease_token = models.UUIDField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
@@ -85,3 +88,8 @@ class Export(models.Model):
 
     def __str__(self) -> str:
         return f"Export {self.id} {self.status}"
+
+    @property
+    def seal_context(self) -> str:
+        """What the file is sealed for: it opens as this export's alone."""
+        return f"accounts_export:{self.id}"

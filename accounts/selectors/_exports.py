@@ -3,10 +3,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.core.files.storage import Storage
+import structlog
 
-from accounts.exceptions import ExportNotFoundError
+from accounts.exceptions import ExportDamagedError, ExportNotFoundError
 from accounts.models import Export
+from core.encryption import EncryptionError, unsealed_chunks, unsealed_size
+
+_log = structlog.get_logger(__name__)
 
 
 def get_export(export_id: UUID, *, user_id: UUID) -> Export:
@@ -29,6 +32,8 @@ def get_ready_export(export_id: UUID, *, now: datetime) -> Export:
         pk=export_id,
         status=Export.Status.READY,
         expires_at__gt=now,
+        # Without a key it is of a version that left files in clear; nobody serves those.
+        file_key__isnull=False,
         user__is_active=True,
     )
     export = ready.first()
@@ -39,24 +44,33 @@ def get_ready_export(export_id: UUID, *, now: datetime) -> Export:
 
 @dataclass(frozen=True, slots=True)
 class ExportFile:
-    """A file of so many bytes, opened when its content is first asked for."""
+    """So many bytes, read and decrypted as they are asked for."""
 
     size: int
     content: Iterator[bytes]
 
 
 def open_export(export: Export) -> ExportFile:
-    """Return the file.
+    """Return the file, which was read through once: nobody is sent half of one.
 
     :raises ExportNotFoundError: it was removed a moment ago.
+    :raises ExportDamagedError: it isn't as it was stored, or is another's.
     """
     storage, name = export.file.storage, str(export.file.name)
     try:
-        return ExportFile(storage.size(name), _chunks(storage, name))
+        size = unsealed_size(storage.size(name))
+        for _ in _chunks(export):
+            """Decrypted, and so proved."""
+        return ExportFile(size, _chunks(export))
     except FileNotFoundError as error:
         raise ExportNotFoundError from error
+    except EncryptionError as error:
+        _log.exception("export_damaged", export_id=str(export.pk))
+        raise ExportDamagedError from error
 
 
-def _chunks(storage: Storage, name: str) -> Iterator[bytes]:
-    with storage.open(name, "rb") as file:
-        yield from file.chunks()
+def _chunks(export: Export) -> Iterator[bytes]:
+    with export.file.storage.open(str(export.file.name), "rb") as file:
+        yield from unsealed_chunks(
+            file, key=str(export.file_key), context=export.seal_context
+        )

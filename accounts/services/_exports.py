@@ -5,8 +5,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from uuid import UUID, uuid4
 
 import orjson
@@ -21,6 +20,7 @@ from accounts.models import Export, User
 from accounts.selectors import person_of_user
 from accounts.services._activity import record_activity
 from core import broker, personal_data
+from core.encryption import SealingWriter, new_file_key
 from core.personal_data import Holding, Person
 
 Status = Export.Status
@@ -79,14 +79,15 @@ def run_export(*, export_id: UUID, shop: str, clock: Callable[[], datetime]) -> 
         # Of a worker that died, or has lost its lease.
         export.file.storage.delete(str(export.file.name))
     if export.attempts > MAX_ATTEMPTS:
-        _held(export).update(status=Status.FAILED, file="", finished_at=clock())
+        _held(export).update(
+            status=Status.FAILED, file="", file_key=None, finished_at=clock()
+        )
         return
-    person = person_of_user(export.user_id)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "export.zip"
+    export.file_key = new_file_key()
+    with tempfile.TemporaryFile() as made:
         try:
-            _write(path, export, person, shop=shop, clock=clock)
-            _finish(export, path, now=clock())
+            _write(made, export, shop=shop, clock=clock)
+            _finish(export, made, now=clock())
         except _LeaseLostError:
             return
 
@@ -99,7 +100,7 @@ def remove_expired_exports(*, now: datetime, limit: int = 100) -> int:
     for export in exports:
         _drop_file(export)
     Export.objects.filter(pk__in=[export.pk for export in exports]).update(
-        status=Status.EXPIRED, file=""
+        status=Status.EXPIRED, file="", file_key=None
     )
     return len(exports)
 
@@ -144,14 +145,15 @@ def _held(export: Export) -> QuerySet[Export]:
 
 
 def _write(
-    path: Path,
-    export: Export,
-    person: Person,
-    *,
-    shop: str,
-    clock: Callable[[], datetime],
+    made: IO[bytes], export: Export, *, shop: str, clock: Callable[[], datetime]
 ) -> None:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    """Write the ZIP; not even the worker's own disk gets to see it in clear."""
+    person = person_of_user(export.user_id)
+    key, context = str(export.file_key), export.seal_context
+    with (
+        SealingWriter(made, key=key, context=context) as sealing,
+        zipfile.ZipFile(sealing, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
         archive.writestr("README.txt", _ABOUT.format(shop=shop, now=clock()))
         for done, holding in enumerate(personal_data.holdings(), start=1):
             _write_part(archive, holding, person)
@@ -182,14 +184,14 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def _finish(export: Export, path: Path, *, now: datetime) -> None:
+def _finish(export: Export, made: IO[bytes], *, now: datetime) -> None:
     """Store the file and say so. Its name is noted before it is there: none gets lost."""
     storage = export.file.storage
-    name = f"exports/{export.pk}-{export.lease_token}.zip"
-    if not _held(export).update(file=name):
+    name = f"exports/{export.pk}-{export.lease_token}.sealed"
+    if not _held(export).update(file=name, file_key=_sealed_key(export)):
         raise _LeaseLostError
-    with path.open("rb") as made:
-        storage.save(name, File(made))
+    made.seek(0)
+    storage.save(name, File(made))
     told = _held(export).update(
         status=Status.READY,
         finished_at=now,
@@ -200,3 +202,8 @@ def _finish(export: Export, path: Path, *, now: datetime) -> None:
     if not told:
         storage.delete(name)
         raise _LeaseLostError
+
+
+def _sealed_key(export: Export) -> Any:
+    field = Export._meta.get_field("file_key")  # noqa: SLF001 -- Django's public API
+    return field.sealed_for(export, export.file_key)

@@ -1,4 +1,5 @@
 from importlib import import_module
+from io import BytesIO
 from itertools import count
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ from accounts.auth import Device, TokenPair, key_ring, new_key_secret
 from accounts.constants import Method, Role
 from accounts.models import AccountToken, Export, SigningKey, User
 from accounts.services import create_user, send_link, start_session, write_link
+from core.encryption import SealingWriter, new_file_key
 
 PHONE = Device(name="Phone", address="203.0.113.7", user_agent="Firefox/140")
 PASSWORD = "correct horse battery"  # noqa: S105 -- of people who don't exist
@@ -50,7 +52,11 @@ def make_export(user: User) -> Export:
     now = timezone.now()
     export = Export(user=user, status=Export.Status.READY, created_at=now)
     export.expires_at = now + settings.RETENTION["export_files"]
-    export.file.save("made.zip", ContentFile(b"PK"))
+    export.file_key = new_file_key()
+    made = BytesIO()
+    with SealingWriter(made, key=export.file_key, context=export.seal_context) as file:
+        file.write(b"PK")
+    export.file.save("made.sealed", ContentFile(made.getvalue()))
     return export
 
 

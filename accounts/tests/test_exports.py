@@ -1,8 +1,10 @@
+import base64
 import io
 import json
 import signal
 import zipfile
 from datetime import timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -17,8 +19,10 @@ from accounts import services
 from accounts.auth import make_export_token
 from accounts.constants import EXPORT_LINK_LIFETIME, ActivityKind
 from accounts.models import ActivityEntry, Export, Session, User
+from accounts.selectors import open_export
 from accounts.services import _exports
 from accounts.tests.factories import make_user
+from core import rotation
 from core.personal_data import holdings
 from core.tests.processes import running
 from core.tests.racing import race
@@ -57,8 +61,8 @@ def files(folder):
 
 
 def archive_of(export):
-    with export.file.storage.open(export.file.name) as file:
-        return zipfile.ZipFile(io.BytesIO(file.read()))
+    content = b"".join(open_export(export).content)
+    return zipfile.ZipFile(io.BytesIO(content))
 
 
 def test_export_holds_a_file_for_each_table(customer):
@@ -187,6 +191,7 @@ from django.core.files.storage import FileSystemStorage
 from django.utils import timezone
 from accounts import services
 from accounts.models import Export
+from accounts.selectors import open_export
 from accounts.services import _exports
 folder, step, export_id = sys.argv[1:]
 storage = FileSystemStorage(folder)
@@ -238,6 +243,7 @@ def test_the_file_is_deleted_when_its_time_is_up(
 
     export.refresh_from_db()
     assert (export.status, export.file.name) == (Status.EXPIRED, "")
+    assert export.file_key is None
     assert files(private) == []
 
 
@@ -271,6 +277,7 @@ def test_the_owner_asks_watches_and_downloads(api, api_as, customer):
     assert response.headers["Content-Disposition"] == (
         f'attachment; filename="my-data-{day}.zip"'
     )
+    assert response.headers["Content-Length"] == str(len(content))
     assert "profile.json" in zipfile.ZipFile(io.BytesIO(content)).namelist()
 
 
@@ -326,6 +333,86 @@ def test_a_link_is_over_after_a_quarter_of_an_hour(api, customer):
 def test_a_link_to_what_is_gone_is_refused(api, customer, spoil):
     export = ready_export(customer)
     spoil(export)
+
+    assert refused(api, export, make_export_token(export.pk))
+
+
+def test_the_file_rests_encrypted_and_so_does_the_workers_own(
+    customer, private, monkeypatch
+):
+    seen = []
+    finish = _exports._finish  # noqa: SLF001 -- when the worker has written its file
+
+    def look(export, made, **fields):
+        made.seek(0)
+        seen.append(made.read())
+        finish(export, made, **fields)
+
+    monkeypatch.setattr(_exports, "_finish", look)
+
+    export = ready_export(customer)
+
+    (path,) = files(private)
+    assert path.read_bytes() == seen[0]
+    # What a ZIP begins with, and names that stand in one in clear.
+    assert b"PK\x03\x04" not in seen[0]
+    assert b"profile.json" not in seen[0]
+    assert "profile.json" in archive_of(export).namelist()
+
+
+def spoil_file(change):
+    def spoil(export, other):
+        path = Path(export.file.path)
+        path.write_bytes(change(path.read_bytes(), Path(other.file.path).read_bytes()))
+
+    return spoil
+
+
+def swap_key(export, other):
+    Export.objects.filter(pk=export.pk).update(
+        file_key=Export.objects.values_list("file_key", flat=True).get(pk=other.pk)
+    )
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        spoil_file(lambda own, _: own[:-1]),
+        spoil_file(lambda own, _: own[: len(own) // 2] + b"\0" + own[len(own) // 2 :]),
+        spoil_file(lambda own, _: own[:-20] + bytes([own[-20] ^ 1]) + own[-19:]),
+        spoil_file(lambda *_: b""),
+        spoil_file(lambda _, other: other),
+        swap_key,
+    ],
+)
+def test_of_a_damaged_or_swapped_file_nothing_is_sent(
+    api, customer, stranger, caplog, spoil
+):
+    export, other = ready_export(customer), ready_export(stranger)
+    spoil(export, other)
+
+    response = api.get(
+        f"/api/v1/me/exports/{export.pk}/file", {"token": make_export_token(export.pk)}
+    )
+
+    assert (response.status_code, response.json()["code"]) == (410, "export_damaged")
+    assert "export_damaged" in caplog.text
+
+
+def test_a_file_is_read_under_the_next_key_too(customer, settings):
+    export = ready_export(customer)
+    new = f"new:{base64.b64encode(b'n' * 32).decode()}"
+    settings.FIELD_ENCRYPTION_KEYS = f"{new},{settings.FIELD_ENCRYPTION_KEYS}"
+    rotation.rotate(Export)
+
+    settings.FIELD_ENCRYPTION_KEYS = new
+
+    assert "profile.json" in archive_of(Export.objects.get(pk=export.pk)).namelist()
+
+
+def test_a_file_that_was_left_in_clear_is_not_served(api, customer):
+    export = ready_export(customer)
+    Export.objects.update(file_key=None)
 
     assert refused(api, export, make_export_token(export.pk))
 

@@ -13,7 +13,11 @@ from rest_framework.reverse import reverse
 
 from accounts import selectors, services
 from accounts.auth import current_user, device_of, is_export_token, make_export_token
-from accounts.exceptions import ExportNotFoundError, StepUpRequiredError
+from accounts.exceptions import (
+    ExportDamagedError,
+    ExportNotFoundError,
+    StepUpRequiredError,
+)
 from accounts.models import Export
 from accounts.permissions import RecentlyProven
 from accounts.serializers import ExportSerializer
@@ -73,7 +77,7 @@ class ExportFileView(ApiView):
     authentication_classes = ()
     permission_classes = (Anyone,)
     query_params = frozenset({"token"})
-    problems = (ExportNotFoundError,)
+    problems = (ExportNotFoundError, ExportDamagedError)
 
     @extend_schema(
         summary="Download an export",

@@ -16,10 +16,18 @@ from core.encryption._fields import (
     Sealed,
     SealedBytes,
 )
+from core.encryption._files import (
+    CHUNK_BYTES,
+    SealingWriter,
+    new_file_key,
+    unsealed_chunks,
+    unsealed_size,
+)
 from core.encryption._keys import KEY_BYTES, current_key, keys
 from core.encryption._sealing import blind_index, blind_indexes, seal, unseal
 
 __all__ = [
+    "CHUNK_BYTES",
     "KEY_BYTES",
     "BlindIndexField",
     "EncryptedBinaryField",
@@ -30,6 +38,7 @@ __all__ = [
     "EncryptionError",
     "Sealed",
     "SealedBytes",
+    "SealingWriter",
     "TamperedError",
     "UnknownKeyError",
     "UnsealableError",
@@ -37,6 +46,9 @@ __all__ = [
     "blind_indexes",
     "current_key",
     "keys",
+    "new_file_key",
     "seal",
     "unseal",
+    "unsealed_chunks",
+    "unsealed_size",
 ]
