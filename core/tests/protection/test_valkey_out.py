@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from django.test import override_settings
 
 from config.embedded import EmbeddedServers
 from core.protection import limiter
@@ -20,6 +21,7 @@ from core.tests.processes import wait_until
 LOGIN = "/api/v1/auth/login"
 # Answered without a view, so that little but the limits is measured.
 NOWHERE = "/api/v1/nothing"
+READS = ("products", "search?q=lamp", "categories")
 
 
 class OwnValkey:
@@ -152,6 +154,27 @@ def test_everything_stays_limited_and_login_strictly(
     answers = [ask(api) for _ in range(25)]
 
     assert answers == [404] * 18 + [429] * 7
+
+
+@each_failure
+@pytest.mark.usefixtures("line")
+@override_settings(BYTES_CACHE=True)
+def test_no_route_fails(api, client, valkey, impatient_limits, how):
+    impatient_limits(quota=1000)
+    valkey.fail(how)
+
+    answers = []
+    for _ in range(3):
+        answers += [api.get(f"/api/v1/{path}").status_code for path in READS]
+        answers += [
+            api.post("/api/v1/carts", {}).status_code,
+            client.get("/admin/login/").status_code,
+            api.get("/metrics").status_code,
+            api.get("/health/ready").status_code,
+            sign_in(api),
+        ]
+
+    assert answers == [200, 200, 200, 201, 200, 200, 200, 401] * 3
 
 
 def test_a_restarted_server_costs_no_request_its_count(line, valkey):
