@@ -15,7 +15,9 @@ from core.retention import delete_some, kept_until, remove_by
 
 
 def _answers(person: Person) -> QuerySet[IdempotencyRecord]:
-    return IdempotencyRecord.objects.filter(scope=f"user:{person.user_id}")
+    name = f"user:{person.user_id}"
+    # What the person was answered, and what staff were answered about him.
+    return IdempotencyRecord.objects.filter(Q(scope=name) | Q(about=name))
 
 
 def _events(person: Person) -> QuerySet[OutboxEvent]:

@@ -53,10 +53,10 @@ REPLAYED_HEADERS = ("Content-Type", "Location", "ETag", "Cache-Control", "Link")
 # the log, so where the claim was lost with a machine, nothing of its effect was kept.
 CLAIM = """
 INSERT INTO core_idempotencyrecord (
-    id, scope, route, key, fingerprint, state, request_id, headers,
+    id, scope, route, key, fingerprint, about, state, request_id, headers,
     claimed_until, expires_at, created_at
 )
-SELECT %(id)s, %(scope)s, %(route)s, %(key)s, %(fingerprint)s, 'claimed',
+SELECT %(id)s, %(scope)s, %(route)s, %(key)s, %(fingerprint)s, %(about)s, 'claimed',
     %(request_id)s, '{}', %(claimed_until)s, %(expires_at)s, %(created_at)s
 FROM set_config('synchronous_commit', %(waiting)s, true)
 ON CONFLICT (scope, route, key) DO NOTHING
@@ -111,6 +111,7 @@ class _Identity:
     route: str
     key: str
     fingerprint: str
+    about: str
     kept_for: timedelta
 
     def lock_number(self) -> int:
@@ -126,12 +127,14 @@ def run(
     mode: Mode,
     phased: bool,
     handler: Handler,
+    about: str = "",
 ) -> HttpResponse:
     """Answer through the handler, or with what it answered to this key before.
 
     The handler returns a finished response, problems included. What it wrote is undone
     when it refuses (4xx) or fails. With ``phased`` it runs outside any transaction and
-    must itself be idempotent, since a lost or failed (5xx) run is repeated.
+    must itself be idempotent, since a lost or failed (5xx) run is repeated. ``about``
+    says what the answer tells of, so that it can be erased with that.
 
     :raises IdempotencyKeyRequiredError: mode "required" and no key.
     :raises IdempotencyKeyInvalidError: the key isn't 1 to 255 visible ASCII characters.
@@ -148,6 +151,7 @@ def run(
         route=route,
         key=key,
         fingerprint=fingerprint(request),
+        about=about,
         kept_for=settings.RETENTION["answers_to_payments" if phased else "answers"],
     )
     answer = _run_phased if phased else _run_in_transaction
@@ -238,7 +242,7 @@ def _run_phased(
 
 def _claim(record: IdempotencyRecord) -> bool:
     """Write down a claim to a key that is new, and say whether it was."""
-    names = ("id", "scope", "route", "key", "fingerprint", "request_id")
+    names = ("id", "scope", "route", "key", "fingerprint", "about", "request_id")
     times = ("claimed_until", "expires_at", "created_at")
     values = {name: getattr(record, name) for name in (*names, *times)}
     # A caller's transaction must stay as durable as it is.
@@ -320,6 +324,7 @@ def _new_record(
         route=identity.route,
         key=identity.key,
         fingerprint=identity.fingerprint,
+        about=identity.about,
         state=state.CLAIMED if answer is None else state.COMPLETED,
         request_id=current_request_id(),
         claimed_until=now + LEASE,

@@ -141,6 +141,9 @@ class IdempotencyRecord(models.Model):
     route = models.CharField(max_length=200)
     key = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64)
+    # What the answer tells of, such as "order:SW-100001", where the scope doesn't say it:
+    # who erases that finds the answer by it.
+    about = models.CharField(max_length=100, blank=True, default="")
     state = models.CharField(max_length=16, choices=State, default=State.CLAIMED)
     request_id = models.CharField(max_length=64)
     status_code = models.PositiveSmallIntegerField(null=True, blank=True)
@@ -160,7 +163,12 @@ class IdempotencyRecord(models.Model):
             )
         ]
         indexes = [
-            models.Index(name="core_idempotencyrecord_expiry", fields=["expires_at"])
+            models.Index(name="core_idempotencyrecord_expiry", fields=["expires_at"]),
+            models.Index(
+                name="core_idempotencyrecord_about",
+                fields=["about"],
+                condition=~Q(about=""),
+            ),
         ]
 
     def __str__(self) -> str:

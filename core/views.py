@@ -174,6 +174,7 @@ class ApiView(APIView):
             mode=self.idempotency_mode(),
             phased=self.action_name() in self.idempotency_phased,
             handler=answer,
+            about=self.idempotency_subject(),
         )
 
     def idempotency_scope(self, request: Request) -> str:
@@ -182,6 +183,13 @@ class ApiView(APIView):
             kind = "key" if is_machine(request.user) else "user"
             return f"{kind}:{request.user.pk}"
         return f"anon:{client_of(request).name}"
+
+    def idempotency_subject(self) -> str:
+        """Name what a kept answer tells of, where that isn't whose keys these are.
+
+        It is erased with it: a person's data must not last in an answer to somebody else.
+        """
+        return ""
 
     def idempotency_mode(self) -> idempotency_keys.Mode:
         if isinstance(self.idempotency, str):

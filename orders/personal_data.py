@@ -33,17 +33,22 @@ def _own(person: Person) -> Q:
 
 
 def _carts(person: Person) -> QuerySet[Cart]:
-    return Cart.objects.filter(_own(person))
+    """Return their carts, and those of a guest that were merged into one of theirs."""
+    own = Cart.objects.filter(_own(person))
+    return Cart.objects.filter(Q(pk__in=own.values("pk")) | Q(merged_into__in=own))
 
 
 def _orders(person: Person) -> QuerySet[Order]:
     return Order.objects.filter(_own(person))
 
 
-def _answers_to_carts(person: Person) -> QuerySet[IdempotencyRecord]:
-    carts = [*_carts(person).values_list("pk", flat=True)]
-    carts += _orders(person).values_list("cart_id", flat=True)
-    return IdempotencyRecord.objects.filter(scope__in=[f"cart:{pk}" for pk in carts])
+def _answers(person: Person) -> QuerySet[IdempotencyRecord]:
+    """Return what was answered to whoever knew the cart, or about an order to anybody."""
+    carts = {*_carts(person).values_list("pk", flat=True)}
+    orders = [*_orders(person).values_list("cart_id", "number")]
+    scopes = {f"cart:{pk}" for pk in carts.union(cart_id for cart_id, _ in orders)}
+    abouts = {f"order:{number}" for _, number in orders}
+    return IdempotencyRecord.objects.filter(Q(scope__in=scopes) | Q(about__in=abouts))
 
 
 def _without_person(address: Mapping[str, str]) -> dict[str, str]:
@@ -123,7 +128,7 @@ hold(
 hold(
     "kept_answers_to_carts",
     IdempotencyRecord,
-    rows=_answers_to_carts,
+    rows=_answers,
     erase=delete,
     withheld=("key", "fingerprint", "body", "headers"),
 )

@@ -78,6 +78,9 @@ class UserViewSet(ListModelMixin, ApiViewSet):
     def get_permissions(self) -> list[BasePermission]:
         return [p() for p in self.permissions.get(self.action, (DenyAll,))]
 
+    def idempotency_subject(self) -> str:
+        return f"user:{self.kwargs['pk']}"
+
     def get_queryset(self) -> QuerySet[User]:
         filters = read_parameters(self.request, UserParameters)
         return selectors.users_matching(**filters)

@@ -22,6 +22,7 @@ from core.models import IdempotencyRecord
 from core.personal_data import Person, delete
 from orders.models import Cart, Order, TimelineEntry
 from orders.personal_data import UNDER_WAY_FOR
+from orders.selectors import access_token
 from orders.tests.factories import make_goods
 
 CANARY = "canary7261"
@@ -56,7 +57,7 @@ def sightings():
 
 
 @pytest.fixture
-def person(api_as):
+def person(api, api_as, staff):
     """Somebody whose name is wherever one can write it."""
     user = make_user(email=f"{CANARY}@example.com", name=CANARY, email_verified_at=NOW)
     device = Device(name=CANARY, user_agent=CANARY, address="203.0.113.99")
@@ -71,29 +72,60 @@ def person(api_as):
     services.add_address(user_id=user.pk, fields=ADDRESS, device=None, now=NOW)
     client = api_as(user)
     fill_cart(client)
+    merge_guests_cart(api, client)
     place_order(user)
-    place_order(None)
+    cancel_as_guest(api, place_order(None))
+    close_for_a_while(api_as(staff("admin")), user)
     LogEntry.objects.create(
         user=user, content_type_id=None, object_id=str(user.pk), action_flag=2
     )
     return user
 
 
-def fill_cart(client):
+def fill_cart(client, key="own", **more):
     variant = make_goods()
     response = client.post(
         "/api/v1/carts",
         {"items": [{"variant_id": str(variant.pk), "quantity": 1}]},
-        headers={"Idempotency-Key": "make-a-cart"},
+        headers={"Idempotency-Key": f"{key}-cart"},
     )
     assert response.status_code == 201, response.json()
     cart = response.json()["id"]
     response = client.patch(
         f"/api/v1/carts/{cart}",
-        {"email": f"{CANARY}@example.com", "shipping_address": ADDRESS, "note": CANARY},
-        headers={"Idempotency-Key": "give-an-address"},
+        {"shipping_address": ADDRESS, "note": CANARY, **more},
+        headers={"Idempotency-Key": f"{key}-address"},
     )
     assert response.status_code == 200, response.json()
+    return cart
+
+
+def merge_guests_cart(api, client):
+    """Fill a cart before signing in, and take it along: it stays as it was left."""
+    cart = fill_cart(api, key="guest")
+    merged = client.post(f"/api/v1/carts/{cart}/claim")
+    assert merged.status_code == 200, merged.json()
+    left = Cart.objects.get(pk=cart)
+    assert (left.user, left.email, left.state) == (None, "", "merged")
+
+
+def cancel_as_guest(api, order):
+    canceled = api.post(
+        f"/api/v1/orders/{order.number}/cancel",
+        {},
+        headers={"X-Order-Token": access_token(order.pk), "Idempotency-Key": "cancel"},
+    )
+    assert canceled.json()["addresses"]["shipping"]["city"] == ADDRESS["city"]
+
+
+def close_for_a_while(admin, user):
+    """Have staff be answered with the person's address for mail."""
+    for step in ("deactivate", "reactivate"):
+        answer = admin.post(
+            f"/api/v1/users/{user.pk}/{step}",
+            headers={"Idempotency-Key": f"{step}-{user.pk}"},
+        )
+        assert answer.json()["email"] == user.email
 
 
 def place_order(user):
@@ -123,6 +155,7 @@ def place_order(user):
         claimed_until=NOW,
         expires_at=LATER + timedelta(days=30),
     )
+    return order
 
 
 def erase(user):
@@ -173,6 +206,22 @@ def test_a_forgotten_eraser_is_noticed(person, monkeypatch, forgotten):
     erase(person)
 
     assert sightings() != []
+
+
+@pytest.mark.django_db
+def test_answers_about_others_are_left_alone(api, api_as, person, stranger):
+    fill_cart(api_as(stranger), key="strangers")
+    fill_cart(api, key="somebodys", email="somebody@example.com")
+    close_for_a_while(api_as(User.objects.get(groups__name="admin")), stranger)
+    others = IdempotencyRecord.objects.filter(scope__startswith="cart:").count()
+
+    erase(person)
+
+    kept = IdempotencyRecord.objects
+    assert kept.filter(about=f"user:{stranger.pk}").count() == 2
+    assert kept.filter(about=f"user:{person.pk}").count() == 0
+    assert kept.filter(key__in=["strangers-address", "somebodys-address"]).count() == 2
+    assert kept.filter(scope__startswith="cart:").count() == 2 < others
 
 
 @pytest.mark.django_db
