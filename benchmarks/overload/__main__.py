@@ -15,6 +15,7 @@ import argparse
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -133,14 +134,17 @@ def calm(plan: Plan, capacity: float) -> Plan:
 
 def generate(plan: Plan) -> list[Visit]:
     """Run the generator in a process of its own, so that it is held up by nobody."""
-    finished = subprocess.run(
-        [sys.executable, "-m", "benchmarks.overload.generator"],
-        cwd=ROOT,
-        input=orjson.dumps(asdict(plan)),
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    return [Visit(**found) for found in orjson.loads(finished.stdout)]
+    # A file, since a pipe has to be emptied by a process that is kept to busy cores.
+    with tempfile.TemporaryFile() as visits:
+        subprocess.run(
+            [sys.executable, "-m", "benchmarks.overload.generator"],
+            cwd=ROOT,
+            input=orjson.dumps(asdict(plan)),
+            stdout=visits,
+            check=True,
+        )
+        visits.seek(0)
+        return [Visit(**found) for found in orjson.loads(visits.read())]
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ def plot(runs: list[Run]) -> str:
         ("Goodput", lambda run: run.goodput(worth), peak, "peak"),
         (
             "p99 of a checkout",
-            lambda run: run.percentile(0.99, "checkout"),
+            lambda run: run.percentile(0.99, "checkout") or None,
             slowest,
             f"{slowest:.0f} ms",
         ),
@@ -40,7 +40,12 @@ def plot(runs: list[Run]) -> str:
         parts += _frame(left, title, label)
         parts += _factors(left, sorted({run.factor for run in runs}))
         for mode in modes:
-            own = sorted((r.factor, value(r)) for r in runs if r.mode == mode)
+            # Where no checkout went through there is no latency to show.
+            own = [
+                (run.factor, height)
+                for run in sorted(runs, key=lambda run: run.factor)
+                if run.mode == mode and (height := value(run)) is not None
+            ]
             factors = sorted({run.factor for run in runs})
             points = [
                 (_x(left, factors.index(factor), len(factors)), _y(height / most))
