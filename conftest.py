@@ -7,14 +7,13 @@ import redis
 from django.apps import apps
 from django.contrib.auth.models import Group
 from django.db import connection
-from django.http import HttpRequest
 from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from accounts.admin import note_proof
 from accounts.auth import key_ring
 from accounts.models import User
+from accounts.tests.browsers import SignedInClient
 from accounts.tests.factories import make_tokens
 from core.bytes_store import raise_generation
 from core.protection import breaker as protection_breaker
@@ -42,17 +41,6 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 def own_signing_keys() -> None:
     """Forget the keys of the test before, which went with its database."""
     key_ring.forget()
-
-
-class SignedInClient(Client):
-    """Signs in as the administration's door does: with a proof of this moment."""
-
-    def force_login(self, user: Any, backend: str | None = None) -> None:
-        super().force_login(user, backend)
-        request = HttpRequest()
-        request.session = self.session
-        note_proof(request, now=timezone.now())
-        request.session.save()
 
 
 @pytest.fixture

@@ -118,6 +118,9 @@ OAUTH_LIFETIME = timedelta(minutes=10)
 ACCESS_LIFETIME = timedelta(minutes=15)
 # A session that isn't refreshed for so long is over.
 REFRESH_IDLE = timedelta(days=7)
+# A browser that is signed in to the administration opens more, so it is over sooner.
+ADMIN_SESSION_LIFETIME = timedelta(hours=12)
+ADMIN_IDLE = timedelta(hours=1)
 # Two requests of one client may refresh at once, or an answer get lost: for so long the
 # token that was just exchanged brings the same successor again.
 REFRESH_GRACE = timedelta(seconds=10)

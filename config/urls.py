@@ -14,6 +14,7 @@ from accounts.admin import (
     admin_passkey_options,
     admin_proof_options,
     own_password,
+    sign_out,
 )
 from core import pages
 from core.bytes_cache import public_bytes
@@ -42,6 +43,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="docs")),
     # Before the admin's own pages of these names.
     path("admin/login/", AdminSignInView.as_view()),
+    path("admin/logout/", sign_out),
     path("admin/login/passkey/", admin_passkey_options, name="admin-passkey-options"),
     path("admin/password_change/", own_password),
     path("admin/prove/passkey/", admin_proof_options, name="admin-proof-options"),

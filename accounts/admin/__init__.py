@@ -1,4 +1,5 @@
 from accounts.admin._activity import ActivityEntryAdmin
+from accounts.admin._browser_sessions import sign_out, stand_for
 from accounts.admin._keys import ApiKeyAdmin
 from accounts.admin._own_password import own_password
 from accounts.admin._proofs import admin_proof_options, note_proof, proven_first
@@ -16,4 +17,6 @@ __all__ = [
     "note_proof",
     "own_password",
     "proven_first",
+    "sign_out",
+    "stand_for",
 ]

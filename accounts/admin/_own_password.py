@@ -1,6 +1,7 @@
 """The administration's page on which staff change their own password."""
 
 from typing import Any, cast
+from uuid import UUID
 
 from django.contrib import admin
 from django.contrib.auth.views import PasswordChangeView
@@ -11,6 +12,7 @@ from django.utils import timezone
 from unfold.forms import AdminOwnPasswordChangeForm
 
 from accounts import services
+from accounts.admin._browser_sessions import session_id_of
 from accounts.admin._proofs import count_for, proven_first
 from accounts.auth import Device, device_of
 from accounts.constants import PASSWORD_MAX_LENGTH
@@ -19,9 +21,17 @@ from accounts.selectors import second_steps
 
 
 class OwnPasswordForm(AdminOwnPasswordChangeForm):  # type: ignore[misc]  # unfold has no types
-    def __init__(self, user: User, *args: Any, device: Device, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        user: User,
+        *args: Any,
+        device: Device,
+        session_id: UUID | None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(user, *args, **kwargs)
         self.device = device
+        self.session_id = session_id
         for field in self.fields.values():
             field.validators.append(MaxLengthValidator(PASSWORD_MAX_LENGTH))
 
@@ -34,7 +44,7 @@ class OwnPasswordForm(AdminOwnPasswordChangeForm):  # type: ignore[misc]  # unfo
             user=self.user,
             current=self.cleaned_data["old_password"],
             password=self.cleaned_data["new_password1"],
-            session_id=None,
+            session_id=self.session_id,
             device=self.device,
             now=timezone.now(),
         )
@@ -55,7 +65,10 @@ class OwnPasswordView(PasswordChangeView):
         return super().post(request, *args, **kwargs)
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        return super().get_form_kwargs() | {"device": device_of(self.request)}
+        return super().get_form_kwargs() | {
+            "device": device_of(self.request),
+            "session_id": session_id_of(self.request),
+        }
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         site = admin.site.each_context(self.request)

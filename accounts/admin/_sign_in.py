@@ -6,7 +6,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import admin
-from django.contrib.auth import login
 from django.contrib.auth.views import RedirectURLMixin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -19,6 +18,7 @@ from django.views.decorators.http import require_POST
 from django.views.generic import FormView
 
 from accounts import services
+from accounts.admin._browser_sessions import enter, is_open
 from accounts.admin._passkeys import offered_passkey
 from accounts.admin._proofs import SECOND_FACTOR, note_proof
 from accounts.admin._sign_in_forms import (
@@ -29,7 +29,6 @@ from accounts.admin._sign_in_forms import (
 )
 from accounts.auth import (
     TICKET_MAX_LENGTH,
-    Device,
     attempt_at,
     device_of,
     proof_of_device,
@@ -37,10 +36,8 @@ from accounts.auth import (
 )
 from accounts.constants import Method
 from accounts.exceptions import PasskeyRefusedError, WrongCodeError
-from accounts.models import User
 from accounts.selectors import second_factors_of
 from core.errors import DomainError
-from core.ids import uuid7
 from core.protection.limiter import count_as, give_back
 
 _DEVICE_SECONDS = 180 * 86_400
@@ -49,7 +46,7 @@ _DEVICE_SECONDS = 180 * 86_400
 def may_enter(request: HttpRequest) -> bool:
     """Tell whether the session opens the administration."""
     user = request.user
-    if not (user.is_active and user.is_staff):
+    if not (user.is_active and user.is_staff and is_open(request)):
         return False
     return not settings.STAFF_MFA_REQUIRED or bool(request.session.get(SECOND_FACTOR))
 
@@ -97,7 +94,7 @@ class AdminSignInView(RedirectURLMixin, FormView):  # type: ignore[type-arg]  # 
         if isinstance(outcome, services.MfaRequired):
             asked = _second_form(outcome.methods)(initial={"ticket": outcome.ticket})
             return self.render_to_response(self.get_context_data(form=asked))
-        return self._let_in(outcome, device, is_proven_twice=form.is_second_factor)
+        return self._let_in(outcome, is_proven_twice=form.is_second_factor)
 
     def form_invalid(self, form: Any) -> HttpResponse:
         if isinstance(form, PasskeyForm):
@@ -119,17 +116,17 @@ class AdminSignInView(RedirectURLMixin, FormView):  # type: ignore[type-arg]  # 
         return self.render_to_response(self.get_context_data(form=form))
 
     def _let_in(
-        self, user: User, device: Device, *, is_proven_twice: bool
+        self, admitted: services.AdminSignedIn, *, is_proven_twice: bool
     ) -> HttpResponse:
-        # Starts the session anew, so that one planted before is worth nothing.
-        login(self.request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
+        user, session = admitted.user, admitted.session
+        enter(self.request, user, session)
         self.request.session[SECOND_FACTOR] = is_proven_twice
         note_proof(self.request, now=timezone.now())
         give_back(self.request)
         response = HttpResponseRedirect(self.get_success_url())
         response.set_cookie(
             settings.DEVICE_COOKIE_NAME,
-            proof_of_device(self.request, device.id or uuid7(), user),
+            proof_of_device(self.request, session.device_id, user),
             max_age=_DEVICE_SECONDS,
             secure=settings.SESSION_COOKIE_SECURE,
             httponly=True,

@@ -10,7 +10,6 @@ from unfold.widgets import BASE_INPUT_CLASSES
 from accounts import services
 from accounts.auth import TICKET_MAX_LENGTH, Device, user_of_ticket
 from accounts.constants import EMAIL_MAX_LENGTH, PASSWORD_MAX_LENGTH
-from accounts.models import User
 from accounts.serializers import PasskeyCredentialSerializer
 
 CODE_MAX_LENGTH = 64
@@ -54,7 +53,7 @@ class ProofForm(forms.Form):
     def account(self) -> str | None:
         return None
 
-    def send(self, device: Device) -> User | services.MfaRequired:
+    def send(self, device: Device) -> services.AdminSignedIn | services.MfaRequired:
         raise NotImplementedError
 
 
@@ -78,7 +77,7 @@ class PasswordForm(ProofForm):
     def account(self) -> str | None:
         return str(self.cleaned_data["username"])
 
-    def send(self, device: Device) -> User | services.MfaRequired:
+    def send(self, device: Device) -> services.AdminSignedIn | services.MfaRequired:
         return services.begin_admin_sign_in(
             email=self.cleaned_data["username"],
             password=self.cleaned_data["password"],
@@ -102,7 +101,7 @@ class CodeForm(ProofForm):
     def account(self) -> str | None:
         return user_of_ticket(self.cleaned_data["ticket"])
 
-    def send(self, device: Device) -> User | services.MfaRequired:
+    def send(self, device: Device) -> services.AdminSignedIn | services.MfaRequired:
         return services.complete_admin_sign_in(
             ticket=self.cleaned_data["ticket"],
             code=self.cleaned_data["code"],
@@ -121,7 +120,7 @@ class PasskeyForm(ProofForm):
     )
     credential = CredentialField()
 
-    def send(self, device: Device) -> User | services.MfaRequired:
+    def send(self, device: Device) -> services.AdminSignedIn | services.MfaRequired:
         ticket, credential = (
             self.cleaned_data["ticket"],
             self.cleaned_data["credential"],

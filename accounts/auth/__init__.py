@@ -1,5 +1,5 @@
 from accounts.auth._attempts import attempt_at, attempt_of, proof_of_device
-from accounts.auth._callers import forget_session, forget_user
+from accounts.auth._callers import forget_session, forget_user, user_of_session
 from accounts.auth._devices import DEVICE_HEADER, Device, device_of, device_token
 from accounts.auth._key_tokens import KeyToken, new_key_token, signed_key_token
 from accounts.auth._keys import (
@@ -110,5 +110,6 @@ __all__ = [
     "read_undo_token",
     "seal_under",
     "signed_key_token",
+    "user_of_session",
     "user_of_ticket",
 ]

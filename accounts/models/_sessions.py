@@ -5,17 +5,20 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
-from accounts.constants import ACCESS_LIFETIME, REFRESH_IDLE
+from accounts.constants import ACCESS_LIFETIME, ADMIN_IDLE, REFRESH_IDLE
 from core.ids import uuid7
 
 
 class SessionQuerySet(models.QuerySet["Session"]):
     def alive(self, *, now: datetime) -> Self:
         """Neither ended, nor too old, nor idle for so long that no token of it is left."""
+        by_token = Q(last_seen_at__gt=now - REFRESH_IDLE - ACCESS_LIFETIME)
+        by_cookie = Q(last_seen_at__gt=now - ADMIN_IDLE)
         return self.filter(
+            Q(door=Session.Door.API) & by_token
+            | Q(door=Session.Door.ADMIN) & by_cookie,
             ended_at=None,
             expires_at__gt=now,
-            last_seen_at__gt=now - REFRESH_IDLE - ACCESS_LIFETIME,
         )
 
     def over(self, *, before: datetime) -> Self:
@@ -25,6 +28,10 @@ class SessionQuerySet(models.QuerySet["Session"]):
 class Session(models.Model):
     """One sign-in on one device, until it ends or is too old."""
 
+    class Door(models.TextChoices):
+        API = "api"
+        ADMIN = "admin"
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(
         "accounts.User",
@@ -32,6 +39,9 @@ class Session(models.Model):
         related_name="sessions",
         # The index below begins with it.
         db_index=False,
+    )
+    door = models.CharField(
+        max_length=8, choices=Door, default=Door.API, db_default=Door.API
     )
     created_at = models.DateTimeField()
     # When the person last proved who he is: at the sign-in, or at a step-up since.

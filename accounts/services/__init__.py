@@ -5,6 +5,7 @@ from accounts.services._activity import (
 )
 from accounts.services._addresses import add_address, change_address, remove_address
 from accounts.services._admin_sign_in import (
+    AdminSignedIn,
     admin_passkey_options,
     begin_admin_sign_in,
     complete_admin_sign_in,
@@ -78,7 +79,12 @@ from accounts.services._profiles import (
 )
 from accounts.services._refreshing import refresh_session
 from accounts.services._roles import change_role, create_role, delete_role
-from accounts.services._sessions import end_session, end_sessions, start_session
+from accounts.services._sessions import (
+    end_session,
+    end_sessions,
+    start_browser_session,
+    start_session,
+)
 from accounts.services._signing_in import (
     SignedIn,
     complete_mfa,
@@ -111,6 +117,7 @@ from accounts.services._totp import (
 from accounts.services._verifying import verify_email
 
 __all__ = [
+    "AdminSignedIn",
     "ErasureNotice",
     "IssuedKey",
     "MfaRequired",
@@ -196,6 +203,7 @@ __all__ = [
     "sign_out",
     "sign_out_elsewhere",
     "spend_code",
+    "start_browser_session",
     "start_password_reset",
     "start_session",
     "undo_erasure",

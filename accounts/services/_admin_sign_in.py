@@ -5,6 +5,7 @@ is both. The ceremonies are the administration's: none of the API's opens it.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,12 +16,13 @@ from django.db import transaction
 from accounts.auth import Device, is_short_for_staff
 from accounts.constants import ActivityKind, Method
 from accounts.exceptions import InvalidCredentialsError, PasskeyRefusedError
-from accounts.models import Ceremony, User
+from accounts.models import Ceremony, Session, User
 from accounts.selectors import second_factors_of
 from accounts.services._activity import record_activity
 from accounts.services._erasure import cancel_erasure
 from accounts.services._guesses import note_failed_sign_in
 from accounts.services._passkeys import passkey_sign_in_options, prove_passkey
+from accounts.services._sessions import start_browser_session
 from accounts.services._tickets import (
     MfaRequired,
     ask_for_more,
@@ -33,10 +35,16 @@ from core.exceptions import SecondFactorRequiredError, StaffPasswordTooShortErro
 _Kind = Ceremony.Kind
 
 
+@dataclass(frozen=True, slots=True)
+class AdminSignedIn:
+    user: User
+    session: Session
+
+
 def begin_admin_sign_in(
     *, email: str, password: str, device: Device, now: datetime
-) -> User | MfaRequired:
-    """Return the member of staff, or the question after the password.
+) -> AdminSignedIn | MfaRequired:
+    """Open a session for the member of staff, or ask what follows the password.
 
     :raises InvalidCredentialsError: for any reason, without saying which.
     :raises SecondFactorRequiredError: the shop wants one, and there is none.
@@ -61,14 +69,13 @@ def begin_admin_sign_in(
         raise SecondFactorRequiredError
     if is_short_for_staff(password):
         raise StaffPasswordTooShortError
-    _note(user, device, [Method.PASSWORD], now)
-    return user
+    return _let_in(user, device, [Method.PASSWORD], now)
 
 
 def complete_admin_sign_in(
     *, ticket: str, code: str, device: Device, now: datetime
-) -> User:
-    """Return the member of staff whose code it is.
+) -> AdminSignedIn:
+    """Open a session for the member of staff whose code it is.
 
     :raises InvalidTicketError:
     :raises WrongCodeError:
@@ -81,8 +88,8 @@ def complete_admin_sign_in(
 
 def complete_admin_sign_in_with_passkey(
     *, ticket: str, credential: Mapping[str, Any], device: Device, now: datetime
-) -> User:
-    """Return the member of staff whose password was right, and whose passkey it is.
+) -> AdminSignedIn:
+    """Open a session for who gave the right password and whose passkey it is.
 
     :raises InvalidTicketError:
     :raises PasskeyRefusedError: without saying why.
@@ -106,8 +113,8 @@ def complete_admin_sign_in_with_passkey(
 
 def sign_in_to_admin_with_passkey(
     *, credential: Mapping[str, Any], device: Device, now: datetime
-) -> User:
-    """Return the member of staff whose passkey it is: possession and person in one.
+) -> AdminSignedIn:
+    """Open a session for whose passkey it is: possession and person in one.
 
     :raises PasskeyRefusedError: without saying why.
     """
@@ -136,16 +143,17 @@ def admin_passkey_options(
 
 def _admitted(
     user: User, device: Device, methods: Sequence[str], now: datetime
-) -> User:
+) -> AdminSignedIn:
     if not user.is_staff:
         # Not any more: the role was taken between the two steps.
         raise InvalidCredentialsError
-    _note(user, device, methods, now)
-    return user
+    return _let_in(user, device, methods, now)
 
 
 @transaction.atomic
-def _note(user: User, device: Device, methods: Sequence[str], now: datetime) -> None:
+def _let_in(
+    user: User, device: Device, methods: Sequence[str], now: datetime
+) -> AdminSignedIn:
     if user.erase_after is not None:
         cancel_erasure(user_id=user.pk, device=device, now=now)
     record_activity(
@@ -155,3 +163,5 @@ def _note(user: User, device: Device, methods: Sequence[str], now: datetime) -> 
         now=now,
         details={"methods": list(methods), "at": "admin"},
     )
+    session = start_browser_session(user=user, device=device, methods=methods, now=now)
+    return AdminSignedIn(user, session)

@@ -1,6 +1,8 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.contrib.postgres.aggregates import BoolOr
@@ -8,12 +10,20 @@ from django.db import transaction
 from django.db.models import Q
 
 from accounts.auth import Device, TokenPair, forget_user
-from accounts.constants import SESSION_LIFETIME, ActivityKind, EndReason
+from accounts.constants import (
+    ADMIN_SESSION_LIFETIME,
+    SESSION_LIFETIME,
+    ActivityKind,
+    EndReason,
+)
 from accounts.events import NewDeviceLogin
 from accounts.models import Session, SessionQuerySet, User
 from accounts.services._activity import record_activity
 from accounts.services._refresh_tokens import pair_of, store_refresh_token
 from core.events import publish
+
+# What the list of sessions calls a browser there.
+ADMINISTRATION = "Administration"
 
 
 @transaction.atomic
@@ -26,25 +36,52 @@ def start_session(
     is_by_short_password: bool = False,
 ) -> TokenPair:
     """Sign the user in on this device. Whether he may is ``complete_sign_in``'s to say."""
+    session = _new_session(
+        user,
+        device,
+        methods=list(methods),
+        created_at=now,
+        expires_at=now + SESSION_LIFETIME,
+        is_by_short_password=is_by_short_password,
+    )
+    refresh = store_refresh_token(session, parent=None, now=now)
+    return pair_of(session, user=user, refresh=refresh, now=now)
+
+
+@transaction.atomic
+def start_browser_session(
+    *, user: User, device: Device, methods: Sequence[str], now: datetime
+) -> Session:
+    """Sign the user in to the administration. There are no tokens: a cookie leads to it."""
+    return _new_session(
+        user,
+        replace(device, name=ADMINISTRATION),
+        methods=list(methods),
+        created_at=now,
+        expires_at=now + ADMIN_SESSION_LIFETIME,
+        door=Session.Door.ADMIN,
+    )
+
+
+def _new_session(
+    user: User, device: Device, *, created_at: datetime, **columns: Any
+) -> Session:
     is_known = _is_known(user, device)
     session = Session.objects.create(
         user=user,
-        created_at=now,
-        authenticated_at=now,
-        methods=list(methods),
-        is_by_short_password=is_by_short_password,
-        last_seen_at=now,
-        expires_at=now + SESSION_LIFETIME,
+        created_at=created_at,
+        authenticated_at=created_at,
+        last_seen_at=created_at,
         # Random, not a UUIDv7: it is what tells one device from another.
         device_id=device.id or uuid4(),
         device_name=device.name,
         address=device.address,
         user_agent=device.user_agent,
+        **columns,
     )
-    refresh = store_refresh_token(session, parent=None, now=now)
     if not is_known:
         publish(NewDeviceLogin(user_id=user.pk, session_id=session.pk))
-    return pair_of(session, user=user, refresh=refresh, now=now)
+    return session
 
 
 def _is_known(user: User, device: Device) -> bool:

@@ -1,11 +1,11 @@
 """Staff change their own password in the administration, by the rules of the API."""
 
 import pytest
-from django.test import Client
 from django.utils import timezone
 
 from accounts.models import ActivityEntry, Session
 from accounts.services import change_password
+from accounts.tests.browsers import UnprovenClient
 from accounts.tests.factories import PASSWORD, PHONE, make_tokens, make_user
 from accounts.tests.factors import enrol
 from core.models import OutboxEvent
@@ -33,7 +33,7 @@ def send(client, *, old=PASSWORD, new=NEW, **more):
 
 def test_it_does_what_the_api_does(client, boss):
     make_tokens(boss)
-    other = Client()
+    other = UnprovenClient()
     other.force_login(boss)
 
     response = send(client)
@@ -41,7 +41,8 @@ def test_it_does_what_the_api_does(client, boss):
     assert response.headers["Location"] == f"{PAGE}done/"
     boss.refresh_from_db()
     assert boss.check_password(NEW)
-    assert not Session.objects.alive(now=timezone.now()).exists()
+    (left,) = Session.objects.alive(now=timezone.now())
+    assert left.door == "admin"
     assert ActivityEntry.objects.filter(kind="password_changed").count() == 1
     assert OutboxEvent.objects.filter(name="accounts.password_changed").count() == 1
     assert client.get("/admin/").status_code == 200
@@ -49,7 +50,7 @@ def test_it_does_what_the_api_does(client, boss):
 
 
 def test_it_needs_a_fresh_proof(boss):
-    stale = Client()
+    stale = UnprovenClient()
     stale.force_login(boss)
 
     asked = send(stale)

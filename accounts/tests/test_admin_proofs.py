@@ -10,10 +10,12 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.test import Client
 from django.utils import timezone
 
-from accounts.admin import proven_first
+from accounts.admin import proven_first, stand_for
 from accounts.models import ActivityEntry, ApiKey, Ceremony, User
+from accounts.services import start_browser_session
 from accounts.tests.authenticators import code_at
-from accounts.tests.factories import PASSWORD, make_user
+from accounts.tests.browsers import UnprovenClient
+from accounts.tests.factories import PASSWORD, PHONE, make_user
 from accounts.tests.factors import enrol, make_passkey
 from core.models import AddressBlock, Switch
 from core.protection import limiter
@@ -170,7 +172,7 @@ def test_a_code_proves_once(page, boss):
     _, codes = enrol(boss)
     proof = {"proof-code": codes[0]}
     assert add(page, **proof).status_code == 302
-    other = Client()
+    other = UnprovenClient()
     other.force_login(boss)
 
     again = add(other, network="203.0.113.9", **proof)
@@ -242,7 +244,7 @@ def test_who_is_not_in_is_led_to_the_door_and_not_to_a_proof(client, customer):
 
 @pytest.mark.parametrize("value", [None, "now", True, -1, "inf", 2**40])
 def test_a_session_that_knows_no_moment_is_asked(boss, value):
-    client = Client()
+    client = UnprovenClient()
     client.force_login(boss)
     session = client.session
     session["accounts.proven_at"] = value
@@ -333,6 +335,10 @@ def test_the_page_behind_sees_nothing_of_the_proof(boss, rf):
     request = rf.post("/", {"name": "x", "proof-back": "/", **PROOF})
     request.user = boss
     request.session = SessionStore()
+    session = start_browser_session(
+        user=boss, device=PHONE, methods=["password"], now=timezone.now()
+    )
+    stand_for(request, session)
 
     proven_first(lambda request: seen.append(request.POST.dict()))(request)
 

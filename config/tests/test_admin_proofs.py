@@ -4,8 +4,8 @@ import re
 
 import pytest
 from django.contrib import admin
-from django.test import Client
 
+from accounts.tests.browsers import UnprovenClient
 from accounts.tests.factories import make_user
 from core.administration import ModelAdmin
 
@@ -57,7 +57,7 @@ PAGES = [page for label in sorted(SENSITIVE) for page in pages_of(label)]
 @pytest.fixture
 def boss(db):
     """Sits in a session whose proof is long ago: of no moment that it knows."""
-    client = Client()
+    client = UnprovenClient()
     client.force_login(make_user(roles=("admin",), is_superuser=True))
     return client
 

@@ -1,0 +1,20 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("accounts", "0024_doors_of_the_admin"),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name="session",
+            name="door",
+            field=models.CharField(
+                choices=[("api", "Api"), ("admin", "Admin")],
+                db_default="api",
+                default="api",
+                max_length=8,
+            ),
+        ),
+    ]
