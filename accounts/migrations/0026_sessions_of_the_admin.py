@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0024_doors_of_the_admin"),
+        ("accounts", "0025_sealed_exports"),
     ]
 
     operations = [
