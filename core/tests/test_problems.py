@@ -108,6 +108,7 @@ def test_what_django_refuses_is_a_problem(api, path, status, code):
     assert_problem(api.get(path), status, code)
 
 
+@pytest.mark.django_db
 def test_a_missing_or_bad_token_is_challenged(api):
     missing = api.get("/api/t/guarded")
     bad = api.get("/api/t/guarded", headers={"Authorization": "Bearer nonsense"})
