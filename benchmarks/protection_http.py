@@ -56,7 +56,7 @@ def main() -> None:
         shop._manage(environment, "migrate", "--verbosity", "0")
         shop._manage(environment, "shell", "--verbosity", "0", "-c", OWN_QUOTA)
         with ExitStack() as stack:
-            bare = environment | {"BENCHMARK_WITHOUT_PROTECTION": "True"}
+            bare = environment | {"DJANGO_SETTINGS_MODULE": "benchmarks.bare_settings"}
             sites = [
                 stack.enter_context(shop._web(settings, servers.pids))
                 for settings in (bare, environment)
