@@ -49,7 +49,10 @@ class UserAdmin(ModelAdmin):
         ("Moments", {"fields": ("created_at", "email_verified_at", "last_login")}),
     )
     add_fieldsets = ((None, {"fields": ("email", "name", "groups")}),)
-    actions = ("reset_password", "deactivate", "reactivate")
+    actions = (
+        *("reset_password", "reset_mfa", "end_sessions"),
+        *("deactivate", "reactivate"),
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).prefetch_related("groups")
@@ -123,6 +126,24 @@ class UserAdmin(ModelAdmin):
             )
 
         self.call_service(request, chosen, offer, done="Mailed")
+
+    @admin.action(description="Remove lost second factors", permissions=["change"])
+    def reset_mfa(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
+        def reset(user: User) -> None:
+            services.reset_second_factors(
+                user_id=user.pk, actor=_actor(request), now=timezone.now()
+            )
+
+        self.call_service(request, chosen, reset, done="Removed, and told by mail")
+
+    @admin.action(description="Sign out everywhere", permissions=["change"])
+    def end_sessions(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
+        def end(user: User) -> None:
+            services.end_persons_sessions(
+                user_id=user.pk, actor=_actor(request), now=timezone.now()
+            )
+
+        self.call_service(request, chosen, end, done="Signed out")
 
     @admin.action(description="Close accounts", permissions=["change"])
     def deactivate(self, request: HttpRequest, chosen: QuerySet[User]) -> None:

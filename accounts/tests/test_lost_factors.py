@@ -152,6 +152,20 @@ def test_staff_sign_a_person_out_everywhere(api_as, boss):
     assert (entry.actor_id, entry.after) == (boss.pk, {"sessions": 2})
 
 
+def test_the_administration_does_both(client, boss, anna):
+    client.force_login(boss)
+    session = make_tokens(anna).session_id
+    chosen = {"_selected_action": [str(anna.pk)]}
+    page = "/admin/accounts/user/"
+
+    client.post(page, chosen | {"action": "end_sessions"})
+    assert Session.objects.get(pk=session).end_reason == "ended_by_staff"
+    assert left_of(anna)[0] == 1
+    client.post(page, chosen | {"action": "reset_mfa"})
+
+    assert left_of(anna) == [0, 0, 0]
+
+
 def test_nobody_signs_out_who_may_do_more(api_as, boss):
     owner = make_user(is_superuser=True)
     theirs = api_as(owner)

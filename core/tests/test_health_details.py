@@ -82,3 +82,11 @@ def test_staff_are_told_and_customers_are_not(api_as, client, customer, staff):
     assert client.get(PATH).status_code == 401
     client.force_login(support)
     assert client.get(PATH).status_code == 200
+
+
+def test_a_browser_whose_session_was_ended_is_not_told(client, staff):
+    support = staff("support")
+    client.force_login(support)
+    support.sessions.update(ended_at=timezone.now(), end_reason="ended_elsewhere")
+
+    assert client.get(PATH).status_code == 401
