@@ -61,7 +61,7 @@ def test_what_is_important_is_known(call, level):
 
 def test_classes_do_not_overlap():
     classes = sorted(
-        {(p.level, p.last_rank) for p in _priorities.ROUTES.values() if p.width}
+        {(p.level, p.level + p.width) for p in _priorities.ROUTES.values() if p.width}
     )
 
     ends = [(last, level) for (_, last), (level, _) in pairwise(classes)]
