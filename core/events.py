@@ -50,15 +50,18 @@ nudge_relay = Nudge("core.tasks.relay_outbox")
 _subscriptions: defaultdict[str, dict[str, Subscription]] = defaultdict(dict)
 
 
-def publish(event: Event) -> None:
+def publish(event: Event, *, can_wait: bool = False) -> None:
     """Record the fact together with the change that it describes.
+
+    One that ``can_wait`` is delivered at the relay's next round, seconds later; what is
+    published and taken back asks for none.
 
     :raises RuntimeError: outside a transaction, where the two could part.
     """
-    publish_all([event])
+    publish_all([event], can_wait=can_wait)
 
 
-def publish_all(events: Collection[Event]) -> None:
+def publish_all(events: Collection[Event], *, can_wait: bool = False) -> None:
     """Record many facts by one statement; otherwise like ``publish``."""
     if not events:
         return
@@ -66,7 +69,8 @@ def publish_all(events: Collection[Event]) -> None:
         names = ", ".join(sorted({event.name for event in events}))
         raise RuntimeError(f"{names} published outside a transaction.")
     insert_all([_record(event) for event in events])
-    if not any(entry[1] is nudge_relay for entry in connection.run_on_commit):
+    is_asked_for = any(entry[1] is nudge_relay for entry in connection.run_on_commit)
+    if not (can_wait or is_asked_for):
         transaction.on_commit(nudge_relay, robust=True)
 
 

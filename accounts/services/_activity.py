@@ -32,11 +32,23 @@ def record_activity(
     is left out once there was plenty of it within the hour, so that nobody can bury
     the rest.
     """
+    if kind in STRANGERS_ACTIVITY and is_plenty(user_id, kind, now):
+        return
+    add_activity(user_id=user_id, kind=kind, device=device, now=now, details=details)
+
+
+def add_activity(
+    *,
+    user_id: UUID,
+    kind: ActivityKind,
+    device: Device | None,
+    now: datetime,
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """Write it down however much of it there is already."""
     shown = dict(details or {})
     if len(orjson.dumps(shown)) > ACTIVITY_DETAILS_MAX_BYTES:
         raise ValueError(f"The details of {kind} are too long for an entry.")
-    if kind in STRANGERS_ACTIVITY and _is_plenty(user_id, kind, now):
-        return
     device = device or NO_DEVICE
     ActivityEntry.objects.create(
         user_id=user_id,
@@ -49,7 +61,7 @@ def record_activity(
     )
 
 
-def _is_plenty(user_id: UUID, kind: ActivityKind, now: datetime) -> bool:
+def is_plenty(user_id: UUID, kind: ActivityKind, now: datetime) -> bool:
     recent = ActivityEntry.objects.of(user_id).filter(
         kind=kind, at__gt=now - timedelta(hours=1)
     )

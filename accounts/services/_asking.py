@@ -34,8 +34,13 @@ def request_registration(
     )
 
 
-def request_verification(*, email: str, now: datetime) -> None:
-    _ask(Kind.RESEND_VERIFICATION, now=now, email=User.objects.normalize_email(email))
+def request_verification(*, email: str, now: datetime, can_wait: bool = False) -> None:
+    _ask(
+        Kind.RESEND_VERIFICATION,
+        now=now,
+        can_wait=can_wait,
+        email=User.objects.normalize_email(email),
+    )
 
 
 def request_reset(*, email: str, now: datetime) -> None:
@@ -55,8 +60,8 @@ def ask_for_change_of_email(
 
 
 @transaction.atomic
-def _ask(kind: Kind, *, now: datetime, **payload: str) -> None:
+def _ask(kind: Kind, *, now: datetime, can_wait: bool = False, **payload: str) -> None:
     request = AccountRequest.objects.create(
         kind=kind, payload=orjson.dumps(payload).decode(), created_at=now
     )
-    publish(AccountRequested(request_id=request.pk))
+    publish(AccountRequested(request_id=request.pk), can_wait=can_wait)

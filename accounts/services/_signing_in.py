@@ -12,7 +12,6 @@ from accounts.exceptions import InvalidCredentialsError
 from accounts.models import Ceremony, User
 from accounts.selectors import second_steps
 from accounts.services._activity import record_activity
-from accounts.services._asking import request_verification
 from accounts.services._erasure import cancel_erasure
 from accounts.services._guesses import note_failed_sign_in
 from accounts.services._passkeys import prove_passkey
@@ -42,7 +41,9 @@ def sign_in(
         raise InvalidCredentialsError
     if not user.email_verified:
         # Says no more than a wrong password does; the mail says the rest.
-        request_verification(email=user.email, now=now)
+        note_failed_sign_in(
+            email=email, device=device, now=now, is_only_unverified=True
+        )
         raise InvalidCredentialsError
     return complete_sign_in(
         user=user,

@@ -1,8 +1,5 @@
 """Registration, verification and what is asked about an address."""
 
-import gc
-import statistics
-import time
 from datetime import timedelta
 from importlib import import_module
 
@@ -25,8 +22,6 @@ AUTH = "/api/v1/auth"
 ANNA = "anna@example.com"
 OWN = "what anna chose for it"
 OTHER = "what a stranger chose"
-# Of what an answer has, only these tell one request from another.
-OWN_HEADERS = {"X-Request-ID"}
 
 
 def post(path, **body):
@@ -294,80 +289,6 @@ def test_a_weak_password_is_refused(password, code):
 )
 def test_any_characters_do(password):
     assert post("register", email=ANNA, password=password).status_code == 202
-
-
-KNOWN_OR_NOT = {
-    "register": {"password": PASSWORD, "name": "Anna", "locale": "en"},
-    "resend-verification": {},
-    "forgot-password": {},
-}
-each_question = pytest.mark.parametrize("path", KNOWN_OR_NOT)
-
-
-@each_question
-@pytest.mark.parametrize("state", ["verified", "unverified", "closed"])
-def test_an_answer_does_not_tell_whether_the_address_is_known(path, state):
-    changes = {
-        "unverified": {"email_verified_at": None},
-        "closed": {"is_active": False},
-    }
-    make_user(email=ANNA, **changes.get(state, {}))
-
-    answers = [
-        post(path, email=email, **KNOWN_OR_NOT[path])
-        for email in (ANNA, "bert@example.com")
-    ]
-
-    for answer in answers:
-        assert (answer.status_code, answer.content) == (202, b"")
-    first, second = (
-        {n: v for n, v in answer.headers.items() if n not in OWN_HEADERS}
-        for answer in answers
-    )
-    assert first == second
-
-
-@each_question
-def test_the_time_does_not_tell_whether_the_address_is_known(path, settings):
-    """Two hundred each, in turns, by the processor's clock: a busy machine adds to both."""
-    settings.PASSWORD_HASHERS = ["accounts.tests.hashing.CheapArgon2Hasher"]
-    make_user(email=ANNA)
-    client = APIClient()
-    body = KNOWN_OR_NOT[path]
-
-    def measure(email):
-        started = time.thread_time()
-        client.post(f"{AUTH}/{path}", body | {"email": email}, format="json")
-        return time.thread_time() - started
-
-    known, unknown = [], []
-    gc.disable()
-    try:
-        for _ in range(110):
-            # Each first as often as second.
-            known.append(measure(ANNA))
-            unknown.append(measure("bert@example.com"))
-            unknown.append(measure("bert@example.com"))
-            known.append(measure(ANNA))
-    finally:
-        gc.enable()
-
-    known, unknown = (statistics.median(times[20:]) for times in (known, unknown))
-    assert known == pytest.approx(unknown, rel=0.05)
-
-
-@each_question
-def test_a_known_address_costs_the_same_statements(path, django_assert_num_queries):
-    make_user(email=ANNA)
-    seen = []
-    for email in (ANNA, "bert@example.com"):
-        with django_assert_num_queries(4) as queries:
-            post(path, email=email, **KNOWN_OR_NOT[path])
-        seen.append([query["sql"].split(" VALUES ")[0] for query in queries])
-
-    assert [s for s in seen[0] if "SAVEPOINT" not in s] == [
-        s for s in seen[1] if "SAVEPOINT" not in s
-    ]
 
 
 def test_existing_people_stay_verified():
