@@ -112,7 +112,22 @@ def test_a_queue_that_has_become_too_long_takes_nobody():
     admission.limiter.limit = admission.limiter.usual_limit = 4.0
 
     assert arrive(admission, 10).reason is Reason.QUEUE_FULL
+    assert at_once(admission, 9, 10) == [False, True]
     assert all(w.is_waiting for w in waiters)
+
+
+def test_where_the_limit_has_fallen_nobody_is_let_in_before_as_many_have_left():
+    admission = Admission(FixedLimit(4))
+    inside = fill(admission)
+    admission.limiter.limit = admission.limiter.usual_limit = 2.0
+    waiter = arrive(admission, 10)
+
+    for one in inside[:2]:
+        leave(admission, one, now=0.01)
+        assert waiter.is_waiting
+    leave(admission, inside[2], now=0.02)
+
+    assert waiter.is_admitted
 
 
 @pytest.mark.parametrize("priority", [50, 60])
@@ -386,6 +401,24 @@ def test_whom_nobody_who_waits_would_make_room_for_is_refused_at_once(admission)
     }
 
 
+def test_who_is_worth_queueing_is_not_refused_at_once_because_others_wait(admission):
+    fill(admission)
+    arrive(admission, 10)
+    admission.threshold.value = 40.0
+
+    assert at_once(admission, 39.9, 40) == [False, True]
+
+
+def test_who_is_not_worth_queueing_passes_nobody_who_waits(admission):
+    fill(admission)
+    arrive(admission, 10)
+    admission.threshold.value = 40.0
+    # A place has become free and nobody was called yet.
+    admission.inflight -= 1
+
+    assert arrive(admission, 50, rank=50.0).reason is Reason.PRIORITY
+
+
 def test_nobody_is_refused_at_once_while_places_are_free(admission):
     admission.threshold.value = 20.0
 
@@ -432,6 +465,14 @@ def settle(threshold, load, *, start=0.0, seconds=300.0):
 )
 def test_the_threshold_falls_with_the_cube_of_the_load_to_its_lowest(load, value):
     assert settle(Threshold(), load) == pytest.approx(value, abs=0.01)
+
+
+@pytest.mark.parametrize(("load", "counted"), [(9, 1.0), (-9, 0.0)])
+def test_the_load_is_between_nothing_and_one(load, counted):
+    threshold = Threshold()
+    settle(threshold, load)
+
+    assert threshold.load == pytest.approx(counted)
 
 
 def test_the_load_is_smoothed():
@@ -531,10 +572,14 @@ class Ticking(FixedLimit):
         self.ticks += 1
 
 
-def test_however_many_arrive_only_some_look_around():
+@pytest.mark.parametrize("way", ["arrive", "admit_anyway", "refuse_at_once"])
+def test_however_many_arrive_only_some_look_around(way):
     admission = Looking(Ticking(2))
+    if way == "refuse_at_once":
+        for _ in range(6):
+            arrive(admission, 10)
     for n in range(10_000):
-        arrive(admission, now=n / 10_000)
+        getattr(admission, way)(priority=50, rank=50.0, now=n / 10_000)
 
     # Every 2 ms one looks, every 50 ms something follows from it.
     assert 450 <= admission.looks <= 500

@@ -220,10 +220,11 @@ def adaptive(cap=16):
     return AdaptiveLimit(cap=cap, random=Random(1))  # noqa: S311 -- repeatable
 
 
-def test_only_calm_requests_are_learned_from():
+@pytest.mark.parametrize("inflight", [1, FLOOR])
+def test_only_calm_requests_are_learned_from(inflight):
     limiter = adaptive()
 
-    finish(limiter, 0.1, inflight=FLOOR)
+    finish(limiter, 0.1, inflight=inflight)
     finish(limiter, 9.0, inflight=FLOOR + 1, start=1.0)
 
     assert limiter.baselines.expected("a") == pytest.approx(0.1)
@@ -257,6 +258,17 @@ def test_once_a_minute_a_busy_server_is_held_at_the_floor_for_a_second():
     assert calm[-1] - calm[0] == pytest.approx(0.9)
     limiter.tick(calm[-1] + 0.1)
     assert limiter.limit == usual
+
+
+def test_the_moment_of_calm_ends_though_nothing_happened_at_its_end():
+    limiter = AdaptiveLimit(cap=16)
+    limiter.tick(0.0)
+    limiter.tick(73.0)
+    assert limiter._calm_until == 74.0  # noqa: SLF001 -- how long it would last
+
+    limiter.tick(80.0)
+
+    assert limiter._calm_until is None  # noqa: SLF001 -- over
 
 
 def test_the_moment_of_calm_ends_with_enough_requests():
