@@ -72,7 +72,6 @@ def _form_of(request: HttpRequest) -> tuple[Any, str]:
         return {}, ""
     if request.content_type in _OF_PAGES:
         return request.POST, "username"
-    # DRF reads JSON out of whatever could be some, ``*/*`` included.
     try:
         given = orjson.loads(request.body)
     except ValueError:

@@ -143,13 +143,26 @@ HEADERS = [
     {"Cookie": "sessionid=\N{LATIN SMALL LETTER E WITH ACUTE}"},
 ]
 TYPES = [
-    "text/plain",
-    "application/xml",
-    "application/x-www-form-urlencoded",
     "multipart/form-data",
     "multipart/form-data; boundary=\N{LATIN SMALL LETTER E WITH ACUTE}",
     "application/json; charset=nonsense",
     "application/json; charset=utf-16",
+]
+# What no operation reads, so that it must not be guessed at either.
+FOREIGN_TYPES = [
+    "text/plain",
+    "application/xml",
+    "application/x-www-form-urlencoded",
+    "application/jsonp",
+    "application/merge-patch+json",
+    "multipart/mixed; boundary=x",
+    "*/*",
+    "application/*",
+    "*/json; q=1",
+    "*",
+    "application/json, text/plain",
+    "application/json\N{NO-BREAK SPACE}",
+    "x" * 5000,
     ";",
     "",
 ]
@@ -498,8 +511,16 @@ def test_an_operation_survives_whatever_is_sent(operation, send):
 def poison_headers(send):
     for headers in HEADERS:
         send(b"{}", headers=headers)
-    for content_type in TYPES if takes_body(send.operation) else ():
+    if takes_body(send.operation):
+        poison_types(send)
+
+
+def poison_types(send):
+    for content_type in TYPES:
         send(b"{}", content_type=content_type)
+    for content_type in FOREIGN_TYPES:
+        response = send(b"{}", content_type=content_type)
+        assert response.status_code == 415, (content_type, response.content[:500])
 
 
 def poison_addresses(send, names):
