@@ -62,8 +62,12 @@ def beat():
     return running("-m", "celery", "--quiet", "-A", "config", "beat", "--pidfile=")
 
 
-def wait_until(condition, *, seconds=30.0):
-    """Return what the condition returns once that is truthy."""
+def wait_until(condition, *, seconds=100.0):
+    """Return what the condition returns once that is truthy.
+
+    A busy machine takes half a minute to start a process. What waits here waits for what
+    comes, so that patience costs only a test that fails.
+    """
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if found := condition():

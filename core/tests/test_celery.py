@@ -89,6 +89,7 @@ def test_publishing_does_not_need_the_broker(monkeypatch, tmp_path):
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_worker_delivers_what_was_published_and_shows_that_it_lives():
+    begun = timezone.now().replace(microsecond=0)
     heartbeat.forget("worker")
     with worker("--concurrency", "1", include=LAMPS):
         with transaction.atomic():
@@ -99,12 +100,13 @@ def test_worker_delivers_what_was_published_and_shows_that_it_lives():
         alive_at = wait_until(lambda: heartbeat.last_heartbeat("worker"))
 
     assert entry.after == {"brightness": 7}
-    assert (timezone.now() - alive_at).total_seconds() < 30
+    assert begun <= alive_at <= timezone.now()
 
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_beat_brings_the_event_whose_nudge_was_lost(monkeypatch):
+    begun = timezone.now().replace(microsecond=0)
     heartbeat.forget("beat")
     monkeypatch.setattr(events, "nudge_relay", lambda: None)
     with transaction.atomic():
@@ -115,7 +117,7 @@ def test_beat_brings_the_event_whose_nudge_was_lost(monkeypatch):
         alive_at = wait_until(lambda: heartbeat.last_heartbeat("beat"))
 
     assert entry.after == {"brightness": 7}
-    assert (timezone.now() - alive_at).total_seconds() < 30
+    assert begun <= alive_at <= timezone.now()
 
 
 def test_a_burst_of_nudges_is_few_messages_and_the_last_one_is_heard(monkeypatch):
