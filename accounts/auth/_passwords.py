@@ -4,6 +4,7 @@ import re
 import threading
 from typing import Any
 
+from argon2 import DEFAULT_HASH_LENGTH, low_level
 from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.core.exceptions import ValidationError
@@ -35,7 +36,36 @@ class Argon2Hasher(Argon2PasswordHasher):
 
     def verify(self, password: str, encoded: str) -> bool:
         with _bulkhead:
-            return super().verify(password, encoded)
+            is_right = super().verify(password, encoded)
+            if not is_right:
+                # In the same turn: to wait for another one would tell as well.
+                self._make_up_for(encoded)
+        return is_right
+
+    def _make_up_for(self, encoded: str) -> None:
+        """Do the work that an older, cheaper hash has spared.
+
+        Else a quick refusal would say that there is an account, and an old one. Passes
+        times memory is what Argon2 costs. What cost more than today can't be hidden.
+        """
+        spent = self.decode(encoded)
+        missing = (
+            self.time_cost * self.memory_cost
+            - spent["time_cost"] * spent["memory_cost"]
+        )
+        # Argon2 takes no less memory than this.
+        least = 8 * self.parallelism
+        if missing < least * self.time_cost:
+            return
+        low_level.hash_secret(
+            b"nobody's password",
+            b"nobody's salt",
+            time_cost=self.time_cost,
+            memory_cost=missing // self.time_cost,
+            parallelism=self.parallelism,
+            hash_len=DEFAULT_HASH_LENGTH,
+            type=low_level.Type.ID,
+        )
 
 
 class Bulkhead:
