@@ -50,27 +50,26 @@ def rows():
     return counts
 
 
-def steps(executor):
+def forth(executor):
+    """Apply all to nothing; return each with the state and the schema that it came upon.
+
+    The state is rendered once, and from there only what changes: else it takes a minute.
+    """
     graph = executor.loader.graph
     plan = executor.migration_plan(graph.leaf_nodes(), clean_start=True)
     state = executor.loader.project_state([])
-    # Rendered once, and from there only what changes: else it takes a minute.
     _ = state.apps
     found = []
     for migration, _ in plan:
-        found.append((migration, state))
-        state = migration.mutate_state(state, preserve=True)
+        found.append((migration, state.clone(), schema()))
+        state = executor.apply_migration(state, migration)
     return found
 
 
 def main():
     executor = MigrationExecutor(connection)
     executor.recorder.ensure_schema()
-    found = steps(executor)
-    before = {}
-    for migration, state in found:
-        before[migration] = schema()
-        executor.apply_migration(state.clone(), migration)
+    found = forth(executor)
     whole, filled = schema(), rows()
 
     differences = {}
@@ -82,21 +81,22 @@ def main():
             differences[title] = lines
 
     after = whole
-    for migration, state in reversed(found):
+    for migration, state, before in reversed(found):
         name = f"{migration.app_label}.{migration.name}"
         executor.unapply_migration(state.clone(), migration)
-        compare(f"{name} back", schema(), before[migration])
+        compare(f"{name} back", schema(), before)
         if any(isinstance(step, OURS) for step in migration.operations):
             # Forth once more over what the way back has left, and back.
             executor.apply_migration(state.clone(), migration)
             compare(f"{name} forth again", schema(), after)
             executor.unapply_migration(state.clone(), migration)
-        after = before[migration]
-    for migration, state in found:
-        executor.apply_migration(state.clone(), migration)
+        after = before
+    state = found[0][1]
+    for migration, _, _ in found:
+        state = executor.apply_migration(state, migration)
     compare("all forth again", schema(), whole)
     compare("rows", {*map(str, rows().items())}, {*map(str, filled.items())})
-    names = [f"{migration.app_label}.{migration.name}" for migration, _ in found]
+    names = [f"{migration.app_label}.{migration.name}" for migration, _, _ in found]
     json.dump({"migrations": names, "differences": differences}, sys.stdout)
 
 
