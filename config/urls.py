@@ -21,6 +21,7 @@ from core.bytes_cache import public_bytes
 from core.health_details import details
 from core.metrics import metrics
 from core.renderers import JSONRenderer
+from core.status import status_page
 
 # Made from all views, which takes a second; kept, since only a new start changes it.
 schema = public_bytes(
@@ -54,6 +55,7 @@ urlpatterns = [
     path("api/schema", schema, name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(), name="docs"),
     path("api/redoc", SpectacularRedocView.as_view(), name="redoc"),
+    path("status", status_page),
     path("problems", pages.problem_index),
     path("problems/<slug:slug>", pages.problem_page),
 ]

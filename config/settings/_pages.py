@@ -57,3 +57,7 @@ PAGE_POLICIES = {
         "policy": _policy(style_src="'unsafe-inline'", img_src="'self' data: cid:")
     },
 }
+
+# What the status page says beside the shop itself: breakers by the first part of their
+# names, and what people call it.
+STATUS_PARTS = {"payments": "Payments", "mail": "Mail"}

@@ -30,6 +30,7 @@ ROUTES: dict[str, Priority] = {
     "/dev/*": LATER,
     "/media/*": LATER,
     "/problems/*": LATER,
+    "/status": LATER,
     # Accounts.
     "/api/v1/api-keys/*": STAFF,
     "/api/v1/auth/*": BEGINNING,

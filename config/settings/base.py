@@ -205,6 +205,7 @@ CORS_ALLOW_HEADERS = _cors.REQUEST_HEADERS
 CORS_EXPOSE_HEADERS = _cors.RESPONSE_HEADERS
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 PAGE_POLICIES = _pages.PAGE_POLICIES
+STATUS_PARTS = _pages.STATUS_PARTS
 RETENTION = _retention.RETENTION
 # Cookies are for the administration alone; production makes them __Host- ones.
 DEVICE_COOKIE_NAME = "shop_device"

@@ -39,6 +39,7 @@ PAGES = {
     "api/schema": 200,
     "metrics": 200,
     "health/details": 401,
+    "status": 200,
     "problems": 200,
     "problems/<slug:slug>": 404,
     "dev/mail": 200,

@@ -99,7 +99,13 @@ def test_refusals_and_files_answer_with_the_headers(ask):
 
 @pytest.mark.parametrize(
     ("path", "has_nonce"),
-    [("/problems", True), ("/api/docs", True), ("/api/redoc", True), ("/", False)],
+    [
+        ("/problems", True),
+        ("/status", True),
+        ("/api/docs", True),
+        ("/api/redoc", True),
+        ("/", False),
+    ],
 )
 @pytest.mark.django_db
 def test_a_page_marks_its_own_with_a_nonce_of_its_own(api, path, has_nonce):
@@ -116,7 +122,7 @@ def test_a_page_marks_its_own_with_a_nonce_of_its_own(api, path, has_nonce):
         assert f'nonce="{first.pop()}"' in body
 
 
-@pytest.mark.parametrize("path", ["/problems", "/api/docs"])
+@pytest.mark.parametrize("path", ["/problems", "/status", "/api/docs"])
 @pytest.mark.django_db
 def test_a_page_has_nothing_inline_without_the_nonce(api, path):
     body = api.get(path, headers={"Accept": "text/html"}).content.decode()
