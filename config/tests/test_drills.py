@@ -1,26 +1,17 @@
 """The shop behind a bad network: its real web server, and a fault proxy before each server."""
 
-import json
-import os
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
-from contextlib import ExitStack, contextmanager
 from datetime import timedelta
-from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
-from django.conf import settings as django_settings
 from django.core.management import call_command
-from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
 
 from catalog.tests.factories import make_product, make_variant
+from config.tests.drilling import ask, shop_behind_proxies, status_of
 from core.protection.fault_proxy import Faults, running_proxy
 from core.tests.processes import wait_until
 from inventory.models import Stock
@@ -31,7 +22,6 @@ from orders.payments.registry import close_providers
 from orders.tests.factories import make_shipping_option
 from orders.tests.simulating import run_simulator
 
-ROOT = Path(__file__).resolve().parents[2]
 OK = {"provider": "simulated", "method": "sim_ok"}
 ADDRESS = {
     "full_name": "Ada Buyer",
@@ -40,88 +30,6 @@ ADDRESS = {
     "postal_code": "10115",
     "country": "DE",
 }
-
-
-def postgres_address():
-    now = connection.settings_dict
-    port = int(now["PORT"] or 5432)
-    if str(now["HOST"]).startswith("/"):
-        return Path(now["HOST"]) / f".s.PGSQL.{port}"
-    return now["HOST"], port
-
-
-def valkey_address():
-    url = urlsplit(django_settings.REDIS_URL)
-    return Path(url.path) if url.scheme == "unix" else (url.hostname, url.port or 6379)
-
-
-def through(place, url):
-    """Lead an address through a proxy that listens at that place."""
-    parts = urlsplit(url)
-    database = parts.query.removeprefix("db=") or parts.path.strip("/")
-    if parts.scheme == "unix":
-        return f"redis://127.0.0.1:{place[1]}/{database or 0}"
-    secret, at, _ = parts.netloc.rpartition("@")
-    return f"{parts.scheme}://{secret}{at}127.0.0.1:{place[1]}{parts.path}"
-
-
-@contextmanager
-def shop_behind_proxies():
-    """Yield the web server's address, and the proxies before PostgreSQL and Valkey."""
-    now = connection.settings_dict
-    with ExitStack() as stack:
-        postgres, pg_place = stack.enter_context(running_proxy(postgres_address()))
-        valkey, valkey_place = stack.enter_context(running_proxy(valkey_address()))
-        secret = f":{now['PASSWORD']}" if now["PASSWORD"] else ""
-        port = free_port()
-        environment = os.environ | {
-            "DATABASE_URL": f"postgresql://{now['USER']}{secret}@127.0.0.1:{pg_place[1]}/{now['NAME']}",
-            "REDIS_URL": through(valkey_place, django_settings.REDIS_URL),
-            "DJANGO_SETTINGS_MODULE": "config.settings.local",
-            "LOG_LEVEL": "ERROR",
-            "BYTES_CACHE": "false",
-            "LOAD_SHEDDING_MODE": "off",
-        }
-        command = [
-            *(sys.executable, "-m", "granian", "--interface", "wsgi"),
-            *("config.wsgi:application", "--host", "127.0.0.1", "--port", str(port)),
-            *("--workers", "1", "--blocking-threads", "4", "--backpressure", "32"),
-            *("--workers-kill-timeout", "3", "--log-level", "error"),
-        ]
-        process = subprocess.Popen(command, cwd=ROOT, env=environment)
-        url = f"http://127.0.0.1:{port}"
-        try:
-            wait_until(lambda: status_of(f"{url}/api/v1/products") == 200)
-            yield url, postgres, valkey
-        finally:
-            postgres.faults = valkey.faults = Faults()
-            process.terminate()
-            process.wait(20)
-
-
-def free_port():
-    with running_proxy(("127.0.0.1", 1)) as (_, (_, port)):
-        return port
-
-
-def ask(url, payload=None, **headers):
-    request = urllib.request.Request(  # noqa: S310 -- our own address
-        url,
-        data=None if payload is None else json.dumps(payload).encode(),
-        headers={"Content-Type": "application/json"}
-        | {name.replace("_", "-"): value for name, value in headers.items()},
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310 -- our own address
-            return response.status, json.load(response)
-    except urllib.error.HTTPError as error:
-        return error.code, json.load(error)
-    except OSError:
-        return 0, None
-
-
-def status_of(url):
-    return ask(url)[0]
 
 
 @pytest.mark.slow
@@ -139,9 +47,10 @@ def test_with_a_slow_postgresql_requests_end_in_time_and_the_shop_recovers():
         postgres.cut_off()
         back = wait_until(lambda: status_of(f"{url}/api/v1/products") == 200)
 
-    assert [(status, body["code"]) for status, body in answers] == [
-        (504, "deadline_exceeded")
-    ] * 3
+    told = [(status, body["code"]) for status, body in answers]
+    late, out = (504, "deadline_exceeded"), (503, "service_unavailable")
+    # Once one was hung up on, the others needn't wait for the same server.
+    assert (told[0], set(told) <= {late, out}) == (late, True)
     # Each had its second, and what it takes to cancel and to hang up; never the 30 s.
     assert took < 3 * 10
     assert (is_live, back) == (200, True)
@@ -149,7 +58,7 @@ def test_with_a_slow_postgresql_requests_end_in_time_and_the_shop_recovers():
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_without_postgresql_requests_fail_soon_and_the_first_after_it_succeeds():
+def test_without_postgresql_requests_fail_soon_and_those_after_it_succeed():
     make_product(title="Lamp")
     with shop_behind_proxies() as (url, postgres, _):
         postgres.faults = Faults(down=True)
@@ -161,14 +70,18 @@ def test_without_postgresql_requests_fail_soon_and_the_first_after_it_succeeds()
         is_live = status_of(f"{url}/health/live")
 
         postgres.faults = Faults()
-        back = status_of(f"{url}/api/v1/products")
+        back_at = time.monotonic()
+        wait_until(lambda: status_of(f"{url}/api/v1/products") == 200)
+        took = time.monotonic() - back_at
 
     assert {(status, body["code"]) for status, body in answers} == {
         (503, "service_unavailable")
     }
-    # What is left over from a connection that was cut off, and a second for a new one.
-    assert max(times) < 3
-    assert (is_live, back) == (200, 200)
+    # Whoever tries, and perhaps the first; the others hear it from them.
+    assert sum(seconds > 0.1 for seconds in times) <= 3
+    assert max(times) < 1
+    assert is_live == 200
+    assert took < 3
 
 
 @pytest.mark.slow

@@ -7,9 +7,12 @@ from django.db.backends.postgresql.psycopg_any import IsolationLevel, errors
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from core.postgresql.connection import TimedConnection
+from core.postgresql.outage import outage
 from core.protection import deadlines
 
 POOL_SECONDS = 5.0
+# A server that refuses does so at once, and the pool keeps that to itself.
+REFUSAL_SECONDS = 0.1
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -46,15 +49,33 @@ def _connection_of(pool: ConnectionPool[Any]) -> Any:
 
 
 def _wait_for(pool: ConnectionPool[Any]) -> Any:
-    """Wait for a free connection; not longer than connecting may take if that fails."""
+    """Wait for a free connection; not longer than connecting may take if that fails.
+
+    While the server is out and nothing is left in the pool, one caller a second waits,
+    and only for so long as it takes to be refused: what the pool still tries goes on.
+    """
+    if outage.is_on and not (outage.may_try() or _may_hope(pool)):
+        raise PoolTimeout("The server took no connection a moment ago.")
     patience, begun = _patience(), time.monotonic()
-    try:
-        return pool.getconn(min(patience, deadlines.CONNECT_SECONDS))
-    except PoolTimeout:
-        left = patience - deadlines.CONNECT_SECONDS
-        if left <= 0 or TimedConnection.failed_at >= begun:
-            raise
-    return pool.getconn(left)
+    for bound in (REFUSAL_SECONDS, deadlines.CONNECT_SECONDS):
+        try:
+            return pool.getconn(begun + min(bound, patience) - time.monotonic())
+        except PoolTimeout:
+            is_late = bound >= deadlines.CONNECT_SECONDS or not _may_hope(pool)
+            if bound >= patience or (outage.is_on and is_late):
+                raise
+    return pool.getconn(begun + patience - time.monotonic())
+
+
+def _may_hope(pool: ConnectionPool[Any]) -> bool:
+    """Tell whether there may be a connection without a new one.
+
+    An idle one; or one at work, whose server may only have no room for more. If that is
+    so, it soon answers somebody, and the outage is over.
+    """
+    stats = pool.get_stats()
+    is_any_at_work = stats["pool_size"] > outage.attempts
+    return bool(stats["pool_available"] or (outage.has_just_begun and is_any_at_work))
 
 
 def _patience() -> float:

@@ -15,6 +15,7 @@ from psycopg import errors
 from psycopg.abc import RV, PQGen, PQGenConn
 from psycopg.pq import TransactionStatus
 
+from core.postgresql.outage import outage
 from core.protection import deadlines
 from core.protection.counters import counters
 
@@ -28,13 +29,25 @@ _ENDINGS = {"_commit_gen", "_rollback_gen", "_close_gen", "_set_autocommit_gen"}
 
 
 class TimedConnection(psycopg.Connection[Any]):
-    # The instant of ``time.monotonic`` at which connecting failed last in this process.
-    failed_at = float("-inf")
-
     @classmethod
     def _connect_gen(cls, conninfo: str = "") -> PQGenConn[Self]:
+        """Connect, and learn whether the server is out."""
+        seconds = _attempt_seconds()
+        with outage.attempt():
+            try:
+                connection = yield from cls._steps(conninfo, seconds)
+            except (errors.Error, GeneratorExit):
+                # A caller in a hurry learns nothing about the server.
+                if seconds == ATTEMPT_SECONDS:
+                    outage.go_on()
+                raise
+        outage.end()
+        return connection
+
+    @classmethod
+    def _steps(cls, conninfo: str, seconds: float) -> PQGenConn[Self]:
         """Give up on a server, or on each of several, that has nothing to say in time."""
-        end = time.monotonic() + _attempt_seconds()
+        end = time.monotonic() + seconds
         steps = super()._connect_gen(conninfo)
         try:
             awaited = next(steps)
@@ -49,13 +62,17 @@ class TimedConnection(psycopg.Connection[Any]):
         except StopIteration as connected:
             connection: Self = connected.value
             return connection
-        except (errors.Error, GeneratorExit):
-            TimedConnection.failed_at = time.monotonic()
-            raise
 
     def wait(
         self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None
     ) -> RV:
+        answer = self._wait(gen, interval, timeout)
+        # What sends nothing succeeds without a server as well.
+        if outage.is_on and not _is_ending(gen):
+            outage.end()
+        return answer
+
+    def _wait(self, gen: PQGen[RV], interval: float, timeout: float | None) -> RV:
         left = deadlines.statement_seconds()
         if left is None or timeout is not None:
             return super().wait(gen, interval, timeout)
@@ -93,6 +110,7 @@ class TimedConnection(psycopg.Connection[Any]):
 
     def _hang_up(self) -> NoReturn:
         counters.add("statement|cut off")
+        outage.go_on()
         self.close()
         raise errors.QueryCanceled("The server didn't answer in time.")
 

@@ -6,7 +6,7 @@ import signal
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from psycopg_pool import PoolTimeout
 from config.embedded import EmbeddedServers
 from config.settings._databases import database
 from core.postgresql.base import DatabaseWrapper
+from core.postgresql.outage import DOUBT_SECONDS, outage
 from core.protection.deadlines import CONNECT_SECONDS, deadline
 from core.protection.fault_proxy import Faults, running_proxy
 
@@ -26,6 +27,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SILENCE = Faults(latency=60)
 # What psycopg would wait at least, and what the pool waits for a free connection.
 PSYCOPG_SECONDS, POOL_SECONDS = 2.0, 5.0
+
+
+@pytest.fixture(autouse=True)
+def no_outage():
+    """Nobody's outage but the test's own."""
+    outage.end()
+    yield
+    outage.end()
 
 
 @pytest.fixture
@@ -154,7 +163,7 @@ def test_a_pool_whose_connections_are_busy_is_waited_for_longer(proxy):
         assert own.connection.info.backend_pid == busy.info.backend_pid
 
 
-def test_a_server_that_is_back_is_found_by_the_next_request(proxy):
+def test_a_server_that_is_back_is_found_within_a_second(proxy):
     """Left to itself the pool would try again 7 s after the beginning, then after 15 s."""
     proxy, given = proxy
     with wrapper(given, pool_size=2) as own:
@@ -162,8 +171,114 @@ def test_a_server_that_is_back_is_found_by_the_next_request(proxy):
         begun = time.monotonic()
         while time.monotonic() < begun + 4:
             failure_of(own.ensure_connection)
+            time.sleep(0.01)
         proxy.faults = Faults()
+        back_at = time.monotonic()
+        while not connects(own):
+            time.sleep(0.01)
+
+    assert time.monotonic() - back_at < 2
+
+
+def connects(own):
+    with suppress(OperationalError):
+        own.ensure_connection()
+    return own.connection is not None
+
+
+@pytest.mark.parametrize(
+    ("faults", "longest"), [(SILENCE, 1.5), (Faults(down=True), 0.7)]
+)
+def test_in_an_outage_one_caller_a_second_waits(proxy, faults, longest):
+    proxy, given = proxy
+    proxy.faults = faults
+    with wrapper(given, pool_size=4) as own:
+        failure_of(own.ensure_connection)
+        begun, times = time.monotonic(), []
+        while time.monotonic() < begun + 4:
+            times.append(failure_of(own.ensure_connection)[1])
+            time.sleep(0.01)
+
+    assert max(times) < longest
+    # Five at most had their turn, and some came while there was doubt.
+    assert sum(took > 0.05 for took in times) <= 8
+    assert len(times) > 40
+
+
+def test_without_the_rest_every_caller_waits(proxy, monkeypatch):
+    """The control of the test above."""
+    monkeypatch.setattr("core.postgresql.outage.REST_SECONDS", 0.0)
+    proxy, given = proxy
+    proxy.faults = Faults(down=True)
+    with wrapper(given, pool_size=4) as own:
+        times = [failure_of(own.ensure_connection)[1] for _ in range(5)]
+
+    assert min(times) > 0.05
+
+
+def test_a_server_that_answers_somebody_is_not_out(proxy):
+    """One that has no room for more connections is no reason to refuse the others."""
+    proxy, given = proxy
+    with wrapper(given, pool_size=4) as own:
+        own.ensure_connection()
+        outage.go_on()
+        with own.cursor() as cursor:
+            cursor.execute("SELECT 1")
+
+        assert not outage.is_on
+
+
+def test_what_sends_nothing_ends_no_outage(proxy):
+    proxy, given = proxy
+    with wrapper(given) as own:
+        own.ensure_connection()
+        outage.go_on()
+        own.connection.commit()
+
+        assert outage.is_on
+
+
+def test_connections_that_hang_are_not_waited_for(proxy):
+    """They are at work, but nobody has heard of the server for long."""
+    _, given = proxy
+    with wrapper(given, pool_size=1) as own, own.pool as pool:
+        hanging = pool.getconn()
+        outage.go_on()
+        time.sleep(DOUBT_SECONDS)
+        times = [failure_of(own.ensure_connection)[1] for _ in range(20)]
+        pool.putconn(hanging)
+
+    assert sum(took > 0.05 for took in times) <= 1
+
+
+def test_connections_at_work_are_waited_for_while_there_is_doubt(proxy):
+    """As where there is no room for more of them: the next one to end is the caller's."""
+    _, given = proxy
+    with wrapper(given, pool_size=1) as own, own.pool as pool:
+        busy = pool.getconn()
+        outage.go_on()
+        threading.Timer(0.3, pool.putconn, [busy]).start()
 
         own.ensure_connection()
 
-    assert time.monotonic() - begun < 6.5
+        assert own.is_usable()
+
+
+def test_in_an_outage_connections_that_are_left_are_used(proxy):
+    _, given = proxy
+    with wrapper(given, pool_size=1) as own, own.pool as pool:
+        pool.putconn(pool.getconn())
+        outage.go_on()
+
+        own.ensure_connection()
+
+        assert own.is_usable()
+
+
+def test_who_is_in_a_hurry_declares_no_outage(proxy):
+    proxy, given = proxy
+    proxy.faults = SILENCE
+    with wrapper(given) as own, deadline(0.2):
+        failure_of(own.ensure_connection)
+
+    assert not outage.is_on
