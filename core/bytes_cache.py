@@ -1,7 +1,8 @@
 """Public answers as finished bytes, under a generation that every change raises.
 
 A hit costs one look at the generation and no view. What can't be had from the cache is
-built: with Valkey out of reach nothing is remembered, and nothing fails.
+built: with Valkey out of reach nothing is remembered, and nothing fails. What can't be
+built, because the database is out, is answered as it was last known, with its ``Age``.
 """
 
 from collections.abc import Callable
@@ -27,9 +28,13 @@ from core.bytes_store import (
     share,
 )
 from core.conditional import hash_body, matches_etag, not_modified
+from core.postgresql.outage import outage
+from core.protection.counters import counters
 from core.protection.marks import FROM_CACHE
 
 PUBLIC = "public, max-age=0, must-revalidate"
+# Nothing was found out, for want of a database that answers.
+_WITHOUT_ANSWER = {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 _STORED_HEADERS = ("Content-Type", "ETag", "Link", "Vary", "Cache-Control")
 
 Build = Callable[[], bytes | HttpResponseBase]
@@ -72,18 +77,17 @@ def cached(
     if not settings.BYTES_CACHE:
         return _answer(request, _built(request, build))
     generation = current_generation(namespace)
-    if generation is None:
-        return _answer(request, _built(request, build))
     key = _key(request)
-    entry = memory.get(namespace, generation, key)
-    if entry is not None:
-        request.META[FROM_CACHE] = True
-        return _answer(request, entry)
-    found = flights.lead_or_wait(
-        (namespace, generation, key),
-        lambda: _find_or_build(request, build, namespace, generation, key),
-    )
-    return _answer(request, found or _built(request, build))
+    if generation is not None:
+        entry = memory.get(namespace, generation, key)
+        if entry is not None:
+            request.META[FROM_CACHE] = True
+            return _answer(request, entry)
+    if outage.is_resting and (last := memory.last(namespace, key)):
+        # One caller a second finds out whether the database is back.
+        return _answer_last(request, last, namespace)
+    found = _find_or_build(request, build, namespace, generation, key)
+    return _answer_or_last(request, found, namespace, key)
 
 
 def bump_generation(namespace: str = "catalog") -> None:
@@ -149,7 +153,57 @@ def _answer(
     return response
 
 
+def _answer_or_last(
+    request: HttpRequest | Request,
+    found: "Entry | HttpResponseBase",
+    namespace: str,
+    key: str,
+) -> HttpResponseBase:
+    """Answer; in place of "not now" with what this process knew last, and how old it is."""
+    if isinstance(found, Entry):
+        return _answer(request, found)
+    if found.status_code not in _WITHOUT_ANSWER:
+        if found.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+            # What isn't there any more, or not for everybody, isn't told again.
+            memory.forget(namespace, key)
+        return found
+    last = memory.last(namespace, key)
+    return found if last is None else _answer_last(request, last, namespace)
+
+
+def _answer_last(
+    request: HttpRequest | Request, last: Entry, namespace: str
+) -> HttpResponseBase:
+    """Answer what is stale as RFC 5861 means it, with its age as RFC 9111 counts it.
+
+    ``ETag`` and ``Cache-Control`` stay: whoever keeps the answer asks before he uses it
+    again, and gets 304 while it is still the last one.
+    """
+    counters.add(f"stale|{namespace}")
+    # How long it took says nothing about the route.
+    request.META[FROM_CACHE] = True
+    response = _answer(request, last)
+    response.headers["Age"] = str(int(last.age_seconds))
+    return response
+
+
 def _find_or_build(
+    request: HttpRequest | Request,
+    build: Build,
+    namespace: str,
+    generation: int | None,
+    key: str,
+) -> "Entry | HttpResponseBase":
+    if generation is None:
+        return _built(request, build)
+    found = flights.lead_or_wait(
+        (namespace, generation, key),
+        lambda: _found_or_built(request, build, namespace, generation, key),
+    )
+    return found or _built(request, build)
+
+
+def _found_or_built(
     request: HttpRequest | Request,
     build: Build,
     namespace: str,

@@ -47,17 +47,25 @@ class Entry:
     headers: dict[str, str]
     made_at: float = field(default_factory=time.monotonic)
 
+    @property
+    def age_seconds(self) -> float:
+        return time.monotonic() - self.made_at
+
     def pack(self, generation: int, key: str) -> bytes:
-        return orjson.dumps([generation, key, self.headers]) + b"\n" + self.content
+        made_at = time.time() - self.age_seconds
+        head = orjson.dumps([generation, key, self.headers, made_at])
+        return head + b"\n" + self.content
 
 
 def unpack(packed: bytes, generation: int, key: str) -> Entry | None:
     """Read a slot; None when another address or generation is in it."""
     head, _, content = packed.partition(b"\n")
-    found_generation, found_key, headers = orjson.loads(head)
+    found_generation, found_key, headers, made_at = orjson.loads(head)
     if (found_generation, found_key) != (generation, key):
         return None
-    return Entry(content, headers)
+    # Machines' clocks differ a little, and none has made it in the future.
+    age = max(0.0, time.time() - made_at)
+    return Entry(content, headers, time.monotonic() - age)
 
 
 @cache
@@ -115,7 +123,7 @@ def _generation_name(namespace: str) -> str:
 
 def _slot_name(namespace: str, key: str) -> str:
     slot = int.from_bytes(blake2b(key.encode(), digest_size=4).digest()) % _SLOTS
-    return f"{settings.CACHES['default']['KEY_PREFIX']}:bytes:{namespace}:{slot}"
+    return f"{settings.CACHES['default']['KEY_PREFIX']}:answers:{namespace}:{slot}"
 
 
 def current_generation(namespace: str) -> int | None:
@@ -158,12 +166,17 @@ def share(namespace: str, generation: int, key: str, entry: Entry) -> None:
 
 
 class Memory:
-    """The newest generation's entries per namespace, least recently used out first."""
+    """The newest generation's entries per namespace, least recently used out first.
+
+    What a newer generation or time has outdated stays as well while there is room: it is
+    the last that is known of its address.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._generations: dict[str, int] = {}
         self._entries: OrderedDict[tuple[str, str], Entry] = OrderedDict()
+        self._outdated: OrderedDict[tuple[str, str], Entry] = OrderedDict()
         self.size = 0
 
     def get(self, namespace: str, generation: int, key: str) -> Entry | None:
@@ -176,28 +189,49 @@ class Memory:
             self._entries.move_to_end((namespace, key))
             return entry
 
+    def last(self, namespace: str, key: str) -> Entry | None:
+        """Return what was true not long ago, for when nobody can tell what is."""
+        place = (namespace, key)
+        with self._lock:
+            entry = self._entries.get(place) or self._outdated.get(place)
+        bound = settings.BYTES_CACHE_STALE_SECONDS
+        return None if entry is None or entry.age_seconds > bound else entry
+
     def put(self, namespace: str, generation: int, key: str, entry: Entry) -> None:
         with self._lock:
             if self._generations.get(namespace) != generation:
-                self._drop(namespace)
+                self._outdate(namespace)
                 self._generations[namespace] = generation
-            self._remove((namespace, key))
-            self._entries[namespace, key] = entry
+            place = (namespace, key)
+            self._remove(self._outdated, place)
+            self._remove(self._entries, place)
+            self._entries[place] = entry
             self.size += _weight(key, entry)
             while self.size > settings.BYTES_CACHE_MAX_BYTES:
-                self._remove(next(iter(self._entries)))
+                kept = self._outdated or self._entries
+                self._remove(kept, next(iter(kept)))
 
     def clear(self, namespace: str) -> None:
+        """Outdate all of it."""
         with self._lock:
-            self._drop(namespace)
+            self._outdate(namespace)
 
-    def _drop(self, namespace: str) -> None:
+    def forget(self, namespace: str, key: str) -> None:
+        """Let nothing be known of an address."""
+        with self._lock:
+            self._remove(self._entries, (namespace, key))
+            self._remove(self._outdated, (namespace, key))
+
+    def _outdate(self, namespace: str) -> None:
         self._generations.pop(namespace, None)
         for place in [place for place in self._entries if place[0] == namespace]:
-            self._remove(place)
+            self._remove(self._outdated, place)
+            self._outdated[place] = self._entries.pop(place)
 
-    def _remove(self, place: tuple[str, str]) -> None:
-        entry = self._entries.pop(place, None)
+    def _remove(
+        self, kept: OrderedDict[tuple[str, str], Entry], place: tuple[str, str]
+    ) -> None:
+        entry = kept.pop(place, None)
         if entry is not None:
             self.size -= _weight(place[1], entry)
 

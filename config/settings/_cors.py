@@ -22,6 +22,7 @@ REQUEST_HEADERS = (
 )
 RESPONSE_HEADERS = (
     "API-Version",
+    "Age",
     "Device-ID",
     "ETag",
     "Idempotent-Replayed",

@@ -120,6 +120,10 @@ CACHES = caches(REDIS_URL)
 # Public reads as bytes: in Valkey, and up to so much in each process.
 BYTES_CACHE = env_bool("BYTES_CACHE", default=True)
 BYTES_CACHE_MAX_BYTES = env_int("BYTES_CACHE_MEGABYTES", 64, minimum=1) * 1_048_576
+# With the database out they are told until they are so old. Longer than an outage lasts
+# that somebody is awake for; what it costs to read an old price is nothing, since carts
+# and checkouts wait for the database.
+BYTES_CACHE_STALE_SECONDS = env_int("BYTES_CACHE_STALE_SECONDS", 3600, minimum=0)
 globals().update(celery_settings(REDIS_URL))
 
 SIMPLE_JWT = _jwt.SIMPLE_JWT

@@ -86,6 +86,11 @@ _FAMILIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "Rows that were removed because they had been kept long enough.",
         ("data",),
     ),
+    "stale": (
+        "stale_answers",
+        "Public reads that were answered as last known, with the database out.",
+        ("namespace",),
+    ),
     "answers": (
         "answers",
         "Requests that were answered.",

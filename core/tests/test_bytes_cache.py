@@ -1,14 +1,20 @@
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import connections, transaction
+from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError, connections, transaction
+from django.http import Http404
+from psycopg.errors import QueryCanceled
 from rest_framework.test import APIClient
 
 from core import bytes_store as store
 from core.bytes_cache import PUBLIC, bump_generation
+from core.postgresql.outage import outage
 from core.protection.circuit import State
+from core.protection.counters import totals
 from core.tests import urls
 
 pytestmark = [
@@ -33,6 +39,7 @@ def builds(monkeypatch):
     yield urls.builds
     end_the_rest()
     store.overdue.clear()
+    outage.end()
 
 
 @transaction.atomic
@@ -242,6 +249,194 @@ def test_a_generation_missed_is_raised_when_valkey_is_back(api, settings, builds
     end_the_rest()
 
     assert names(api.get(PATH)) == ["g-1"]
+
+
+# What was known last, while nobody can tell what is
+
+
+LATE = OperationalError()
+LATE.__cause__ = QueryCanceled()
+
+
+@pytest.fixture
+def known(api, bytes_cache):
+    """Have an answer that a change has outdated since."""
+    response = api.get(PATH)
+    add_group("g-since")
+    return response
+
+
+@pytest.mark.parametrize("failure", [OperationalError(), InterfaceError(), LATE])
+def test_with_the_database_out_the_last_answer_is_told_with_its_age(
+    api, known, monkeypatch, failure
+):
+    before = totals().get("stale|catalog", 0)
+    monkeypatch.setattr(urls.PublicView, "failure", failure)
+
+    response = api.get(PATH)
+
+    assert (response.status_code, response.content) == (200, known.content)
+    assert 0 <= int(response.headers["Age"]) < 60
+    assert response.headers["Cache-Control"] == PUBLIC
+    assert response.headers["ETag"] == known.headers["ETag"]
+    assert "Warning" not in response.headers
+    assert totals()["stale|catalog"] == before + 1
+    monkeypatch.setattr(urls.PublicView, "failure", None)
+    back = api.get(PATH)
+    assert (names(back), back.headers.get("Age")) == (["g-since"], None)
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"), [(Http404(), 404), (PermissionDenied(), 403)]
+)
+def test_what_is_found_out_is_told_and_what_was_known_forgotten(
+    api, known, monkeypatch, failure, status
+):
+    monkeypatch.setattr(urls.PublicView, "failure", failure)
+    found_out = api.get(PATH)
+    monkeypatch.setattr(urls.PublicView, "failure", OperationalError())
+    later = api.get(PATH)
+
+    # Nor is it told again what has been withdrawn.
+    assert (found_out.status_code, later.status_code) == (status, 503)
+
+
+def test_with_the_database_out_what_was_never_known_is_refused(api, known, monkeypatch):
+    monkeypatch.setattr(urls.PublicView, "failure", OperationalError())
+
+    assert api.get(f"{PATH}?q=never").status_code == 503
+
+
+@pytest.mark.usefixtures("known")
+def test_who_signs_in_is_told_nothing_old(api_as, customer, monkeypatch):
+    client = api_as(customer)
+    monkeypatch.setattr(urls.PublicView, "failure", OperationalError())
+
+    assert client.get(PATH).status_code == 503
+
+
+@pytest.mark.usefixtures("known")
+def test_with_valkey_out_as_well_the_last_answer_is_told(api, monkeypatch, settings):
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    monkeypatch.setattr(urls.PublicView, "failure", OperationalError())
+
+    response = api.get(PATH)
+
+    assert (response.status_code, "Age" in response.headers) == (200, True)
+
+
+@pytest.mark.usefixtures("known")
+def test_while_the_outage_rests_the_last_answer_is_told_without_a_try(
+    api, builds, monkeypatch
+):
+    builds.clear()
+    monkeypatch.setattr("core.postgresql.outage.REST_SECONDS", 60)
+    outage.go_on()
+
+    answers = [api.get(PATH) for _ in range(3)]
+
+    assert ["Age" in answer.headers for answer in answers] == [True] * 3
+    assert builds == []
+    # What isn't known is looked for all the same; and the database, which answers, is back.
+    assert api.get(f"{PATH}?q=new").status_code == 200
+    assert names(api.get(PATH)) == ["g-since"]
+
+
+@pytest.mark.usefixtures("known")
+def test_after_the_rest_a_read_finds_out_that_the_database_is_back(api, monkeypatch):
+    monkeypatch.setattr("core.postgresql.outage.REST_SECONDS", 0)
+    outage.go_on()
+
+    response = api.get(PATH)
+
+    assert (names(response), response.headers.get("Age")) == (["g-since"], None)
+
+
+def test_what_is_current_is_told_as_such_in_an_outage(api, monkeypatch):
+    api.get(PATH)
+    monkeypatch.setattr("core.postgresql.outage.REST_SECONDS", 60)
+    outage.go_on()
+
+    assert "Age" not in api.get(PATH).headers
+
+
+def test_who_has_the_last_answer_gets_304_and_its_age(api, known, monkeypatch):
+    monkeypatch.setattr(urls.PublicView, "failure", OperationalError())
+
+    response = api.get(PATH, headers={"If-None-Match": known.headers["ETag"]})
+
+    assert (response.status_code, "Age" in response.headers) == (304, True)
+
+
+@pytest.mark.parametrize(
+    ("age", "is_found", "is_told"),
+    [(59, True, True), (61, False, True), (3601, False, False)],
+)
+def test_what_is_known_is_found_for_a_minute_and_told_for_an_hour(
+    age, is_found, is_told
+):
+    memory = store.Memory()
+    entry = store.Entry(b"x", {}, time.monotonic() - age)
+    memory.put("catalog", 1, "k", entry)
+
+    assert memory.get("catalog", 1, "k") is (entry if is_found else None)
+    assert memory.last("catalog", "k") is (entry if is_told else None)
+
+
+def test_how_long_it_is_told_is_a_setting(settings, api, known, monkeypatch):
+    settings.BYTES_CACHE_STALE_SECONDS = 0
+    monkeypatch.setattr(urls.PublicView, "failure", OperationalError())
+
+    assert api.get(PATH).status_code == 503
+
+
+def test_what_is_outdated_makes_room_first(settings):
+    settings.BYTES_CACHE_MAX_BYTES = 7000
+    memory = store.Memory()
+    for generation in (1, 2):
+        for name in "ab":
+            entry = store.Entry(b"x" * 1000, {})
+            memory.put("catalog", generation, f"{name}{generation}", entry)
+    assert memory.last("catalog", "a1") is None
+    assert memory.last("catalog", "b1") is not None
+    memory.put("catalog", 2, "c2", store.Entry(b"x" * 1000, {}))
+
+    kept = [memory.get("catalog", 2, f"{name}2") is not None for name in "abc"]
+    assert kept == [True] * 3
+    assert memory.last("catalog", "b1") is None
+    assert memory.size <= 7000
+
+
+def test_a_change_forgets_nothing_twice():
+    memory = store.Memory()
+    for generation in range(1, 100):
+        memory.put("catalog", generation, "k", store.Entry(b"x" * 1000, {}))
+    size = memory.size
+    memory.clear("catalog")
+
+    assert memory.size == size < 2100
+    assert memory.get("catalog", 99, "k") is None
+
+
+def test_the_age_counts_from_when_the_answer_was_made(api, monkeypatch):
+    begun = time.monotonic()
+    api.get(f"{PATH}?q=aging")
+    store.raise_generation("catalog")
+    monkeypatch.setattr(urls.PublicView, "failure", OperationalError())
+    time.sleep(1.1)
+
+    ages = [api.get(f"{PATH}?q=aging").headers["Age"] for _ in range(2)]
+
+    assert all(age.isdecimal() for age in ages)
+    assert 1 <= int(ages[0]) <= int(ages[1]) <= time.monotonic() - begun
+
+
+def test_the_shared_copy_keeps_its_age():
+    entry = store.Entry(b"x", {}, time.monotonic() - 30)
+
+    found = store.unpack(entry.pack(1, "k"), 1, "k")
+
+    assert found.age_seconds == pytest.approx(30, abs=1)
 
 
 def test_memory_is_bounded(settings):

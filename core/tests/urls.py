@@ -151,9 +151,12 @@ class PublicView(ApiView):
     permission_classes = [Anyone]
     query_params = {"q"}
     seconds = 0.0
+    failure = None
 
     def get(self, request):
         builds.append(request)
+        if PublicView.failure is not None:
+            raise PublicView.failure
         time.sleep(PublicView.seconds)
         return Response({"names": list(Group.objects.values_list("name", flat=True))})
 
