@@ -264,7 +264,8 @@ def test_connections_at_work_are_waited_for_while_there_is_doubt(proxy):
         assert own.is_usable()
 
 
-def test_in_an_outage_connections_that_are_left_are_used(proxy):
+def test_in_an_outage_connections_that_are_left_are_used(proxy, monkeypatch):
+    monkeypatch.setattr("core.postgresql.outage.DOUBT_SECONDS", 0.0)
     _, given = proxy
     with wrapper(given, pool_size=1) as own, own.pool as pool:
         pool.putconn(pool.getconn())
