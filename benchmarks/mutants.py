@@ -63,7 +63,8 @@ TARGETS = {
         ("token_bucket", "sparing"), ("test_local_buckets", "test_sparing")
     ),
     "concurrency": Target(
-        ("concurrency", "admission"), ("test_concurrency", "test_admission")
+        ("concurrency", "admission", "threshold", "tally"),
+        ("test_concurrency", "test_admission", "test_threshold"),
     ),
     "retries": Target(("retries",), ("test_retries",)),
     # The last: from here on all of the shop is imported.

@@ -9,12 +9,13 @@ after Google's "Handling Overload", spread within a class by caller as in WeChat
 """
 
 import math
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 
 from core.protection.concurrency import Limiter
+from core.protection.tally import Reason, Tally
+from core.protection.threshold import Threshold
 
 MAX_WAIT_SECONDS = 0.5
 CODEL_TARGET_SECONDS = 0.05
@@ -22,15 +23,6 @@ CODEL_INTERVAL_SECONDS = 0.5
 # Arrivals look how full the house is, at most so often; a tick takes the mean.
 LOOK_SECONDS = 0.002
 TICK_SECONDS = 0.05
-# Waits are counted up to these bounds, in seconds.
-WAIT_BOUNDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5)
-
-
-class Reason(StrEnum):
-    PRIORITY = "priority"
-    QUEUE_FULL = "queue_full"
-    WAITED_TOO_LONG = "waited_too_long"
-    DEADLINE = "deadline"
 
 
 @dataclass(eq=False, slots=True)
@@ -57,40 +49,6 @@ class Waiter:
     @property
     def is_waiting(self) -> bool:
         return not self.is_admitted and self.reason is None
-
-
-class Threshold:
-    """Requests of this rank and above may not queue. It falls with the cube of the load.
-
-    The load is smoothed and the threshold moves at limited speeds: a jump would shed whole
-    classes at once, empty the house, open the door wide, and swing for ever. It has time,
-    since a full queue gives its places to the more important at once.
-    """
-
-    SMOOTHING_SECONDS = 2.0
-    # What pays is refused by a full queue only, never because of what may come.
-    LOWEST = 20.0
-    FALL_PER_SECOND = 5.0
-    RISE_PER_SECOND = 2.0
-    # When nobody has waited for a while there is nothing to be careful about.
-    QUIET_LOAD, QUIET_RISE_PER_SECOND = 0.45, 5.0
-
-    def __init__(self) -> None:
-        self.value = 100.0
-        self.load = 0.0
-        self._at: float | None = None
-
-    def update(self, load: float, now: float) -> None:
-        elapsed = 0.0 if self._at is None else max(0.0, now - self._at)
-        self._at = now
-        share = -math.expm1(-elapsed / self.SMOOTHING_SECONDS)
-        self.load += (min(1.0, max(0.0, load)) - self.load) * share
-        wanted = max(self.LOWEST, 100 * (1 - self.load**3))
-        is_quiet = self.load < self.QUIET_LOAD
-        rise = self.QUIET_RISE_PER_SECOND if is_quiet else self.RISE_PER_SECOND
-        lowest = self.value - self.FALL_PER_SECOND * elapsed
-        highest = self.value + rise * elapsed
-        self.value = min(highest, max(lowest, wanted))
 
 
 class _Lane:
@@ -334,22 +292,3 @@ class Admission:
         self.tally.shed[waiter.priority, reason] += 1
         if waiter.wake is not None:
             waiter.wake()
-
-
-class Tally:
-    """What happened since it was last read."""
-
-    __slots__ = ("admitted", "shed", "wait_seconds", "waits", "would_shed")
-
-    def __init__(self) -> None:
-        self.admitted: Counter[int] = Counter()
-        self.shed: Counter[tuple[int, Reason]] = Counter()
-        self.would_shed: Counter[tuple[int, Reason]] = Counter()
-        # How many waited so long at most, by index into WAIT_BOUNDS.
-        self.waits: Counter[int] = Counter()
-        self.wait_seconds = 0.0
-
-    def note_wait(self, seconds: float) -> None:
-        self.wait_seconds += seconds
-        index = next((n for n, b in enumerate(WAIT_BOUNDS) if seconds <= b), -1)
-        self.waits[index] += 1

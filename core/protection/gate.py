@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from core.protection.admission import Admission, Tally, Waiter
+from core.protection.admission import Admission, Waiter
+from core.protection.tally import Tally
 
 
 class Gate(Protocol):

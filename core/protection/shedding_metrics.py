@@ -8,11 +8,12 @@ from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 from core.protection import gauges
-from core.protection.admission import WAIT_BOUNDS, Admission, Tally
+from core.protection.admission import Admission
 from core.protection.concurrency import AdaptiveLimit, GradientLimit
 from core.protection.counters import counters, totals
 from core.protection.keeper import keeper
 from core.protection.shedding import gate_in_use
+from core.protection.tally import WAIT_BOUNDS, Tally
 
 _WAIT, _WAIT_MICROSECONDS = "queue_wait", "queue_wait_microseconds"
 

@@ -7,12 +7,13 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 
 from core.protection import shedding
-from core.protection.admission import Admission, Reason
+from core.protection.admission import Admission
 from core.protection.concurrency import FixedLimit
 from core.protection.door import Door
 from core.protection.gate import ThreadGate
 from core.protection.middleware import LoadSheddingMiddleware
 from core.protection.principals import Principal
+from core.protection.tally import Reason
 
 
 @pytest.fixture

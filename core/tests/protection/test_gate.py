@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from core.protection.admission import Admission, Reason
+from core.protection.admission import Admission
 from core.protection.concurrency import FixedLimit
 from core.protection.gate import OpenGate, ThreadGate
+from core.protection.tally import Reason
 from core.tests.processes import wait_until
 
 

@@ -11,7 +11,7 @@ from django.test import RequestFactory
 
 from config.sizes import WebSizes
 from core.protection import shedding
-from core.protection.admission import Admission, Reason, Waiter
+from core.protection.admission import Admission, Waiter
 from core.protection.concurrency import FixedLimit
 from core.protection.deadlines import deadline
 from core.protection.gate import ThreadGate
@@ -20,6 +20,7 @@ from core.protection.marks import FROM_CACHE
 from core.protection.middleware import LoadSheddingMiddleware
 from core.protection.principals import Principal
 from core.protection.priorities import Priority
+from core.protection.tally import Reason
 
 
 @pytest.fixture

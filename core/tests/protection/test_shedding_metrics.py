@@ -6,8 +6,8 @@ from prometheus_client import generate_latest
 from config.sizes import WebSizes
 from core.metrics import registry
 from core.protection import gauges, shedding, shedding_metrics
-from core.protection.admission import Reason, Tally
 from core.protection.counters import counters
+from core.protection.tally import Reason, Tally
 
 
 @pytest.fixture
