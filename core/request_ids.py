@@ -3,7 +3,7 @@
 import re
 from contextvars import ContextVar, Token
 
-from core.ids import uuid7
+from core.ids import uuid7_text
 
 # What a client may call its request: visible, short, harmless in a log.
 _SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{7,63}", re.ASCII)
@@ -12,7 +12,7 @@ _current: ContextVar[str] = ContextVar("request_id", default="")
 
 def accept_request_id(offered: str) -> str:
     """Return the client's own id if it is sane, else a new one."""
-    return offered if _SANE.fullmatch(offered) else str(uuid7())
+    return offered if _SANE.fullmatch(offered) else uuid7_text()
 
 
 def current_request_id() -> str:

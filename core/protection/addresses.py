@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from socket import AF_INET, inet_pton
 from typing import Any
 
 from django.conf import settings
@@ -85,6 +86,14 @@ def _client(meta: dict[str, str]) -> Client:
 
 @lru_cache(maxsize=4096)
 def _parse(text: str) -> Client:
+    try:
+        # Nearly all are of this kind, and C knows them twenty times as fast.
+        return Client(text, IPv4Address(inet_pton(AF_INET, text)))
+    except (OSError, ValueError):
+        return _parse_slowly(text)
+
+
+def _parse_slowly(text: str) -> Client:
     try:
         address = ip_address(_without_port(text))
     except ValueError:

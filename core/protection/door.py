@@ -14,7 +14,7 @@ from django.db import close_old_connections
 from django.http import HttpRequest
 
 from core.exceptions import TemporaryReducedCapacityError
-from core.ids import uuid7
+from core.ids import uuid7_text
 from core.problems import CONTENT_TYPE, as_uuid
 from core.protection import shedding
 from core.protection.counters import counters
@@ -46,6 +46,13 @@ class Door:
         }
         # Open at its end, where each refusal says which one it is.
         self._document = orjson.dumps(document)[:-1].decode()
+        self._headers = [
+            ("Content-Type", CONTENT_TYPE),
+            ("Cache-Control", "no-store"),
+            ("API-Version", settings.API_VERSION),
+            ("X-Content-Type-Options", "nosniff"),
+            ("Vary", "origin"),
+        ]
 
     def __call__(
         self, environ: Environ, start_response: StartResponse
@@ -66,20 +73,17 @@ class Door:
     ) -> list[bytes]:
         offered = environ.get("HTTP_X_REQUEST_ID")
         # Of the signs that an id may have none needs an escape in JSON.
-        request_id = str(uuid7()) if offered is None else accept_request_id(offered)
+        request_id = uuid7_text() if offered is None else accept_request_id(offered)
         instance = request_id if offered is None else as_uuid(request_id)
         body = (
             f'{self._document},"instance":"urn:uuid:{instance}"'
             f',"request_id":"{request_id}"}}'
         ).encode()
         headers = [
-            ("Content-Type", CONTENT_TYPE),
+            *self._headers,
             ("Content-Length", str(len(body))),
-            ("Cache-Control", "no-store"),
             ("Retry-After", str(shedding.retry_seconds(level))),
             ("X-Request-ID", request_id),
-            ("API-Version", settings.API_VERSION),
-            ("X-Content-Type-Options", "nosniff"),
             *_for_browsers(environ),
         ]
         counters.add(f"answers|503|{level}")
@@ -111,12 +115,11 @@ def _ranked(priority: Priority, environ: Environ) -> tuple[int, float]:
 
 def _for_browsers(environ: Environ) -> list[tuple[str, str]]:
     """Let a page of another origin read the refusal, if that may read our answers."""
-    headers = [("Vary", "origin")]
     origin = environ.get("HTTP_ORIGIN")
-    if origin and origin in settings.CORS_ALLOWED_ORIGINS:
-        exposed = ", ".join(settings.CORS_EXPOSE_HEADERS)
-        headers += [
-            ("Access-Control-Allow-Origin", origin),
-            ("Access-Control-Expose-Headers", exposed),
-        ]
-    return headers
+    if not origin or origin not in settings.CORS_ALLOWED_ORIGINS:
+        return []
+    exposed = ", ".join(settings.CORS_EXPOSE_HEADERS)
+    return [
+        ("Access-Control-Allow-Origin", origin),
+        ("Access-Control-Expose-Headers", exposed),
+    ]

@@ -1,6 +1,7 @@
 import pytest
 from django.test import RequestFactory
 
+from core.protection import addresses
 from core.protection.addresses import client_of
 
 CHAIN = "198.51.100.9, 203.0.113.7, 192.0.2.1"
@@ -68,3 +69,17 @@ def test_an_address_is_counted_whole_or_by_its_64(peer, name, network):
 )
 def test_our_own_side_is_known(peer, is_ours):
     assert client(peer=peer).is_on_our_side is is_ours
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["1.2.3", "01.2.3.4", "0x1.2.3.4", "256.1.1.1", "1.2.3.4\0", "1.2.3.4 "],
+)
+def test_an_address_is_written_in_one_way_only(written):
+    """Else a client would be counted under as many names as it knows spellings."""
+    assert client(peer=written).name == "unknown"
+
+
+@pytest.mark.parametrize("written", ["203.0.113.7", "203.0.113.7:80", "[::1]:80", "x"])
+def test_the_quick_way_to_read_an_address_finds_what_the_slow_one_finds(written):
+    assert addresses._parse(written) == addresses._parse_slowly(written)  # noqa: SLF001 -- the two that have to agree
