@@ -147,8 +147,9 @@ class Admission:
         over = rank - self.threshold.value
         if over >= 0 and not self._has_room(over):
             reason = Reason.PRIORITY
-        elif self.queued >= self.queue_bound and self._worst_rank() <= rank:
+        elif self._is_full_for(priority):
             reason = Reason.QUEUE_FULL
+            self.threshold.found_full(rank)
         else:
             return False
         if now >= self._next_look:
@@ -235,9 +236,12 @@ class Admission:
         return self.queued == 0 and self.inflight < limit * (1 - over / 100)
 
     def _queue(self, waiter: Waiter, now: float) -> None:
-        if self.queued >= self.queue_bound and not self._make_room(waiter.rank):
+        if self._is_full_for(waiter.priority):
+            self.threshold.found_full(waiter.rank)
             self._refuse(waiter, Reason.QUEUE_FULL)
             return
+        if self.queued >= self.queue_bound:
+            self._make_room()
         lane = self._lanes.get(waiter.priority)
         if lane is None:
             lane = self._lanes[waiter.priority] = _Lane()
@@ -250,26 +254,22 @@ class Admission:
         # A place may be free that those before are about to be given.
         self.admit_waiting(now)
 
-    def _worst(self) -> Waiter | None:
-        """Return the least important of those who wait."""
-        last = max((p for p, lane in self._lanes.items() if lane.queue), default=None)
-        if last is None:
-            return None
-        return max(self._lanes[last].queue, key=lambda waiter: waiter.rank)
+    def _is_full_for(self, priority: int) -> bool:
+        """Tell whether the queue is full of those who are at least as important."""
+        return self.queued >= self.queue_bound and priority >= self._last_waiting()
 
-    def _worst_rank(self) -> float:
-        worst = self._worst()
-        return -math.inf if worst is None else worst.rank
+    def _last_waiting(self) -> float:
+        """Return the priority of the least important who wait."""
+        waiting = (p for p, lane in self._lanes.items() if lane.queue)
+        return max(waiting, default=-math.inf)
 
-    def _make_room(self, rank: float) -> bool:
-        """Refuse the least important of those who wait, if it is less important than this."""
-        worst = self._worst()
-        if worst is None or worst.rank <= rank:
-            return False
-        self._lanes[worst.priority].queue.remove(worst)
+    def _make_room(self) -> None:
+        """Refuse one of the least important who wait."""
+        last = self._lanes[int(self._last_waiting())].queue
+        worst = max(last, key=lambda waiter: waiter.rank)
+        last.remove(worst)
         self.queued -= 1
         self._refuse(worst, Reason.PRIORITY)
-        return True
 
     def _next(self, now: float) -> Waiter:
         priority = min(p for p, lane in self._lanes.items() if lane.queue)

@@ -7,8 +7,8 @@ class Threshold:
     """Requests of this rank and above may not queue. It falls with the cube of the load.
 
     The load is smoothed and the threshold moves at limited speeds: a jump would shed whole
-    classes at once, empty the house, open the door wide, and swing for ever. It has time,
-    since a full queue gives its places to the more important at once.
+    classes at once, empty the house, open the door wide, and swing for ever. Only where
+    many find the queue full it falls faster, by a little for each of them.
     """
 
     SMOOTHING_SECONDS = 2.0
@@ -16,6 +16,7 @@ class Threshold:
     LOWEST = 20.0
     FALL_PER_SECOND = 5.0
     RISE_PER_SECOND = 2.0
+    FALL_PER_REFUSAL = 0.05
     # When nobody has waited for a while there is nothing to be careful about.
     QUIET_LOAD, QUIET_RISE_PER_SECOND = 0.45, 5.0
 
@@ -35,3 +36,11 @@ class Threshold:
         lowest = self.value - self.FALL_PER_SECOND * elapsed
         highest = self.value + rise * elapsed
         self.value = min(highest, max(lowest, wanted))
+
+    def found_full(self, rank: float) -> None:
+        """Learn that one of the rank found the queue full; fall towards it a little.
+
+        Too many of his like are let into the queue. Of those below him it says nothing.
+        """
+        lowest = max(self.LOWEST, rank, self.value - self.FALL_PER_REFUSAL)
+        self.value = min(self.value, lowest)

@@ -95,9 +95,44 @@ def test_within_a_class_the_rank_says_who_has_to_go(admission):
     fill(admission)
     waiters = [arrive(admission, 50, rank=rank) for rank in (51, 69, 52, 60)]
 
-    arrive(admission, 50, rank=55)
+    assert arrive(admission, 49, rank=49).is_waiting
 
     assert [w.is_waiting for w in waiters] == [True, False, True, True]
+
+
+def test_within_a_class_nobody_takes_anothers_place(admission):
+    """To wait and be thrown out costs more than to be refused."""
+    fill(admission)
+    waiters = [arrive(admission, 50, rank=rank) for rank in (51, 69, 52, 60)]
+
+    assert at_once(admission, 50) == [True]
+    assert arrive(admission, 50, rank=50).reason is Reason.QUEUE_FULL
+    assert all(w.is_waiting for w in waiters)
+
+
+@pytest.mark.parametrize("way", ["arrive", "refuse_at_once"])
+def test_who_finds_the_queue_full_lowers_the_threshold_a_little(admission, way):
+    fill(admission)
+    for _ in range(4):
+        arrive(admission, 50)
+    before = admission.threshold.value
+
+    getattr(admission, way)(priority=50, rank=60.0, now=0.0)
+
+    assert admission.threshold.value == pytest.approx(before - 0.05)
+
+
+@pytest.mark.parametrize("way", ["arrive", "refuse_at_once"])
+def test_who_finds_a_place_in_the_queue_does_not(admission, way):
+    fill(admission)
+    for _ in range(3):
+        arrive(admission, 50)
+    before = admission.threshold.value
+
+    getattr(admission, way)(priority=50, rank=60.0, now=0.0)
+    getattr(admission, way)(priority=40, rank=40.0, now=0.0)
+
+    assert admission.threshold.value == before
 
 
 def test_a_queue_that_has_become_too_long_takes_nobody():

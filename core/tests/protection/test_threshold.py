@@ -76,3 +76,48 @@ def test_after_a_storm_everybody_is_let_in_again_within_half_a_minute():
     assert settle(threshold, 1.0) == 20
 
     assert settle(threshold, 0.0, start=300.0, seconds=30) == 100
+
+
+def test_who_finds_the_queue_full_lowers_it_a_little():
+    threshold = Threshold()
+
+    threshold.found_full(60.0)
+    assert threshold.value == pytest.approx(99.95)
+    for _ in range(19):
+        threshold.found_full(60.0)
+
+    assert threshold.value == pytest.approx(99.0)
+
+
+@pytest.mark.parametrize(
+    ("rank", "lowest"), [(60.0, 60.0), (30.0, 30.0), (20.0, 20.0), (10.0, 20.0)]
+)
+def test_however_many_find_it_full_it_falls_no_lower_than_their_rank(rank, lowest):
+    threshold = Threshold()
+
+    for _ in range(2000):
+        threshold.found_full(rank)
+
+    assert threshold.value == lowest
+
+
+def test_who_is_above_it_already_neither_lowers_nor_raises_it():
+    threshold = Threshold()
+    threshold.value = 40.0
+
+    threshold.found_full(40.0)
+    threshold.found_full(90.0)
+
+    assert threshold.value == 40.0
+
+
+def test_after_such_a_fall_it_rises_as_slowly_as_ever():
+    threshold = Threshold()
+    threshold.update(0.5, 0.0)
+    for _ in range(2000):
+        threshold.found_full(30.0)
+
+    threshold.update(0.5, 1.0)
+
+    # The load has hardly been noticed, so this is the quicker of the two speeds.
+    assert threshold.value == pytest.approx(35.0)
