@@ -23,6 +23,10 @@ CODEL_INTERVAL_SECONDS = 0.5
 # Arrivals look how full the house is, at most so often; a tick takes the mean.
 LOOK_SECONDS = 0.002
 TICK_SECONDS = 0.05
+# Who pays, has begun, signs in or keeps the shop goes before those who look around.
+URGENT_BELOW = 50
+# So long the others make way for one of them. Who takes longer isn't soon done.
+WAY_SECONDS = 0.5
 
 
 @dataclass(eq=False, slots=True)
@@ -49,6 +53,13 @@ class Waiter:
     @property
     def is_waiting(self) -> bool:
         return not self.is_admitted and self.reason is None
+
+    @property
+    def is_urgent(self) -> bool:
+        return self.priority < URGENT_BELOW
+
+    def seconds_inside(self, now: float) -> float:
+        return now - self.admitted_at - self.aside_seconds
 
 
 class _Lane:
@@ -102,6 +113,9 @@ class Admission:
         self._outside_load = outside_load
         self._places = places
         self._lanes: dict[int, _Lane] = {}
+        # Those inside who are urgent, and whether the others make way for one of them.
+        self._urgent: list[Waiter] = []
+        self._makes_way = False
         self._occupancy = 0.0
         self._looks = 0
         self._next_look = self._next_tick = -math.inf
@@ -120,7 +134,7 @@ class Admission:
         reason = self._obstacle(waiter, now)
         if reason is not None:
             self._refuse(waiter, reason)
-        elif self.queued == 0 and self.inflight < int(self.limiter.limit):
+        elif self._goes_first(priority) and self.has_place(priority):
             self._admit(waiter, now)
         else:
             self._queue(waiter, now)
@@ -145,7 +159,7 @@ class Admission:
     def refuse_at_once(self, *, priority: int, rank: float, now: float) -> bool:
         """Refuse a request that `arrive` would refuse at once; False decides nothing."""
         over = rank - self.threshold.value
-        if over >= 0 and not self._has_room(over):
+        if over >= 0 and not self._has_room(priority, over):
             reason = Reason.PRIORITY
         elif self._is_full_for(priority):
             reason = Reason.QUEUE_FULL
@@ -162,11 +176,10 @@ class Admission:
         waiter.left_at = now
         if route is not None:
             company = max(waiter.company, self.inflight)
-            seconds = now - waiter.admitted_at - waiter.aside_seconds
+            seconds = waiter.seconds_inside(now)
             self.limiter.finished(route, seconds, inflight=company, now=now)
-        self.inflight -= 1
-        if self.queued:
-            self.admit_waiting(now)
+        self._count_out(waiter, now)
+        self.admit_waiting(now)
 
     def step_aside(self, waiter: Waiter, now: float) -> None:
         """Give its place free while it only waits for somebody else's server.
@@ -174,14 +187,14 @@ class Admission:
         Else a slow payment provider would fill the house with those who do nothing.
         """
         waiter.aside_seconds -= now
-        self.inflight -= 1
+        self._count_out(waiter, now)
         self.aside += 1
         self.admit_waiting(now)
 
     def step_back(self, waiter: Waiter, now: float) -> None:
         """Take a place again, without queueing: what has begun is to be finished."""
         waiter.aside_seconds += now
-        self.inflight += 1
+        self._count_in(waiter, now)
         self.aside -= 1
 
     def give_up(self, waiter: Waiter, now: float) -> None:
@@ -194,15 +207,35 @@ class Admission:
             self._refuse(waiter, Reason.WAITED_TOO_LONG)
 
     def admit_waiting(self, now: float) -> None:
-        while self.queued and self.inflight < int(self.limiter.limit):
-            waiter = self._next(now)
+        while self.queued:
+            priority = self._first_waiting()
+            if not self.has_place(priority):
+                return
+            waiter = self._lanes[priority].take(now)
+            self.queued -= 1
             if waiter.give_up_at <= now:
                 self._refuse(waiter, Reason.WAITED_TOO_LONG)
             else:
                 self._admit(waiter, now)
 
+    def has_place(self, priority: float) -> bool:
+        """Tell whether a place is free for the priority, whoever else waits for it.
+
+        Who is urgent finds half as many more. As long as the others make way for one, they
+        have the fewer the higher the load is, and none from a half on.
+        """
+        places = int(self.limiter.limit)
+        if priority < URGENT_BELOW:
+            places += places // 2
+        elif self._makes_way:
+            places = int(places * (1 - 2 * self.threshold.load))
+        return self.inflight < places
+
     def _note_arrival(self, now: float) -> None:
         self._next_look = now + LOOK_SECONDS
+        if self._makes_way:
+            self._look_at_urgent(now)
+            self.admit_waiting(now)
         self._occupancy += self.load()
         self._looks += 1
         if now >= self._next_tick:
@@ -224,16 +257,17 @@ class Admission:
         if waiter.give_up_at <= now:
             return Reason.DEADLINE
         over = waiter.rank - self.threshold.value
-        return None if over < 0 or self._has_room(over) else Reason.PRIORITY
+        is_let = over < 0 or self._has_room(waiter.priority, over)
+        return None if is_let else Reason.PRIORITY
 
-    def _has_room(self, over: float) -> bool:
+    def _has_room(self, priority: int, over: float) -> bool:
         """Tell whether places are free for who isn't worth queueing.
 
         They are there to be used; the less important the request, the more of them
         have to be free.
         """
-        limit = int(self.limiter.limit)
-        return self.queued == 0 and self.inflight < limit * (1 - over / 100)
+        few = int(self.limiter.limit) * (1 - over / 100)
+        return self.queued == 0 and self.has_place(priority) and self.inflight < few
 
     def _queue(self, waiter: Waiter, now: float) -> None:
         if self._is_full_for(waiter.priority):
@@ -271,15 +305,33 @@ class Admission:
         self.queued -= 1
         self._refuse(worst, Reason.PRIORITY)
 
-    def _next(self, now: float) -> Waiter:
-        priority = min(p for p, lane in self._lanes.items() if lane.queue)
-        self.queued -= 1
-        return self._lanes[priority].take(now)
+    def _first_waiting(self) -> int:
+        return min(p for p, lane in self._lanes.items() if lane.queue)
+
+    def _goes_first(self, priority: int) -> bool:
+        return self.queued == 0 or priority < self._first_waiting()
+
+    def _count_in(self, waiter: Waiter, now: float) -> None:
+        self.inflight += 1
+        if waiter.is_urgent:
+            self._urgent.append(waiter)
+            self._look_at_urgent(now)
+
+    def _count_out(self, waiter: Waiter, now: float) -> None:
+        self.inflight -= 1
+        if waiter.is_urgent:
+            self._urgent.remove(waiter)
+            self._look_at_urgent(now)
+
+    def _look_at_urgent(self, now: float) -> None:
+        self._makes_way = any(
+            waiter.seconds_inside(now) < WAY_SECONDS for waiter in self._urgent
+        )
 
     def _admit(self, waiter: Waiter, now: float) -> None:
-        self.inflight += 1
         waiter.is_admitted = True
         waiter.admitted_at = now
+        self._count_in(waiter, now)
         waiter.company = self.inflight
         self.tally.admitted[waiter.priority] += 1
         if now > waiter.arrived_at:

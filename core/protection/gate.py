@@ -58,9 +58,7 @@ class ThreadGate:
     def has_room(self) -> bool:
         """Tell, without waiting for the lock, whether places are free and nobody waits."""
         admission = self.admission
-        return admission.queued == 0 and admission.inflight < int(
-            admission.limiter.limit
-        )
+        return admission.queued == 0 and admission.has_place(math.inf)
 
     def is_easy(self, last_rank: float) -> bool:
         """Tell, without waiting for the lock, whether all up to the rank are let in now."""
@@ -68,7 +66,7 @@ class ThreadGate:
         return (
             last_rank <= admission.threshold.value
             and admission.queued == 0
-            and admission.inflight < int(admission.limiter.limit)
+            and admission.has_place(last_rank)
         )
 
     def is_hopeless(self, rank: float) -> bool:

@@ -20,9 +20,9 @@ def arrive(admission, priority=50, now=0.0, *, rank=None, deadline=math.inf):
 
 
 def fill(admission, now=0.0):
-    """Take every place, so that whoever comes next has to wait."""
+    """Take every place, so that whoever comes next has to wait, unless he is urgent."""
     return [
-        arrive(admission, 0, now)
+        arrive(admission, 50, now)
         for _ in range(int(admission.limiter.limit) - admission.inflight)
     ]
 
@@ -64,7 +64,7 @@ def test_nobody_passes_those_who_wait(admission):
 def test_the_queue_holds_twice_the_limit(admission):
     fill(admission)
 
-    waiters = [arrive(admission, 10) for _ in range(5)]
+    waiters = [arrive(admission) for _ in range(5)]
 
     assert [w.is_waiting for w in waiters] == [True] * 4 + [False]
     assert waiters[-1].reason is Reason.QUEUE_FULL
@@ -75,27 +75,27 @@ def test_the_queue_holds_no_more_than_there_are_places():
     admission = Admission(FixedLimit(8), places=3)
     fill(admission)
 
-    waiters = [arrive(admission, 10) for _ in range(4)]
+    waiters = [arrive(admission) for _ in range(4)]
 
     assert [w.is_waiting for w in waiters] == [True] * 3 + [False]
 
 
 def test_the_more_important_takes_the_place_of_the_least_important(admission):
     fill(admission)
-    waiters = [arrive(admission, priority) for priority in (50, 70, 30, 70)]
+    waiters = [arrive(admission, priority) for priority in (70, 90, 60, 90)]
 
-    checkout = arrive(admission, 10)
+    better = arrive(admission, 50)
 
-    assert checkout.is_waiting
+    assert better.is_waiting
     assert [w.reason for w in waiters] == [None, Reason.PRIORITY, None, None]
     assert admission.queued == 4
 
 
 def test_within_a_class_the_rank_says_who_has_to_go(admission):
     fill(admission)
-    waiters = [arrive(admission, 50, rank=rank) for rank in (51, 69, 52, 60)]
+    waiters = [arrive(admission, 70, rank=rank) for rank in (71, 89, 72, 80)]
 
-    assert arrive(admission, 49, rank=49).is_waiting
+    assert arrive(admission, 50).is_waiting
 
     assert [w.is_waiting for w in waiters] == [True, False, True, True]
 
@@ -126,11 +126,11 @@ def test_who_finds_the_queue_full_lowers_the_threshold_a_little(admission, way):
 def test_who_finds_a_place_in_the_queue_does_not(admission, way):
     fill(admission)
     for _ in range(3):
-        arrive(admission, 50)
+        arrive(admission, 60)
     before = admission.threshold.value
 
-    getattr(admission, way)(priority=50, rank=60.0, now=0.0)
-    getattr(admission, way)(priority=40, rank=40.0, now=0.0)
+    getattr(admission, way)(priority=60, rank=60.0, now=0.0)
+    getattr(admission, way)(priority=50, rank=50.0, now=0.0)
 
     assert admission.threshold.value == before
 
@@ -138,11 +138,11 @@ def test_who_finds_a_place_in_the_queue_does_not(admission, way):
 def test_a_queue_that_has_become_too_long_takes_nobody():
     admission = Admission(FixedLimit(8))
     fill(admission)
-    waiters = [arrive(admission, 10) for _ in range(9)]
+    waiters = [arrive(admission) for _ in range(9)]
     admission.limiter.limit = admission.limiter.usual_limit = 4.0
 
-    assert arrive(admission, 10).reason is Reason.QUEUE_FULL
-    assert at_once(admission, 9, 10) == [False, True]
+    assert arrive(admission).reason is Reason.QUEUE_FULL
+    assert at_once(admission, 49, 50) == [False, True]
     assert all(w.is_waiting for w in waiters)
 
 
@@ -150,7 +150,7 @@ def test_where_the_limit_has_fallen_nobody_is_let_in_before_as_many_have_left():
     admission = Admission(FixedLimit(4))
     inside = fill(admission)
     admission.limiter.limit = admission.limiter.usual_limit = 2.0
-    waiter = arrive(admission, 10)
+    waiter = arrive(admission)
 
     for one in inside[:2]:
         leave(admission, one, now=0.01)
@@ -173,14 +173,14 @@ def test_an_equal_or_a_lesser_takes_nobodys_place(admission, priority):
 
 def test_the_most_important_is_next(admission):
     inside, _ = fill(admission)
-    catalogue, checkout, cart = (arrive(admission, p) for p in (50, 10, 30))
+    export, product, page = (arrive(admission, p) for p in (90, 50, 70))
 
     leave(admission, inside, now=0.01)
-    assert checkout.is_admitted
-    leave(admission, checkout, now=0.02)
-    assert cart.is_admitted
-    leave(admission, cart, now=0.03)
-    assert catalogue.is_admitted
+    assert product.is_admitted
+    leave(admission, product, now=0.02)
+    assert page.is_admitted
+    leave(admission, page, now=0.03)
+    assert export.is_admitted
 
 
 def test_within_a_class_the_first_is_next(admission):
@@ -229,8 +229,8 @@ def test_under_overload_a_newcomer_waits_no_longer_than_the_target(now, patience
 def test_one_class_may_be_overloaded_and_another_not():
     admission = Admission(FixedLimit(8))
     inside = fill(admission)
-    stand(admission, until=0.5)
-    first, second = (arrive(admission, 10, now=0.56 + n / 100) for n in range(2))
+    stand(admission, 70, until=0.5)
+    first, second = (arrive(admission, 50, now=0.56 + n / 100) for n in range(2))
 
     leave(admission, inside[0], now=0.58)
 
@@ -296,13 +296,13 @@ def test_giving_up_too_late_changes_nothing(admission):
 def test_whoever_settles_a_waiter_wakes_it(admission):
     inside, _ = fill(admission)
     woken = []
-    admitted, evicted = arrive(admission, 10), arrive(admission, 90)
+    admitted, evicted = arrive(admission, 50), arrive(admission, 90)
     for waiter in (admitted, evicted):
         waiter.wake = lambda waiter=waiter: woken.append(waiter)
 
     leave(admission, inside, now=0.01)
     for _ in range(4):
-        arrive(admission, 10, 0.02)
+        arrive(admission, 50, 0.02)
 
     assert woken == [admitted, evicted]
 
@@ -351,12 +351,12 @@ def test_trying_out_admits_and_counts():
 def test_the_tally_counts_who_came_to_what(admission):
     inside, _ = fill(admission, now=1.0)
     for _ in range(5):
-        arrive(admission, 50, now=1.0)
+        arrive(admission, 70, now=1.0)
     leave(admission, inside, now=1.02)
 
     tally = admission.tally
-    assert tally.admitted == {0: 2, 50: 1}
-    assert tally.shed == {(50, Reason.QUEUE_FULL): 1}
+    assert tally.admitted == {50: 2, 70: 1}
+    assert tally.shed == {(70, Reason.QUEUE_FULL): 1}
     assert tally.waits == {3: 1}
     assert tally.wait_seconds == pytest.approx(0.02)
 
@@ -397,10 +397,10 @@ def test_the_limiter_learns_the_time_inside_and_the_most_company():
 
 def test_below_the_threshold_many_wait_above_it_nobody(admission):
     fill(admission)
-    admission.threshold.value = 40.0
+    admission.threshold.value = 60.0
 
-    assert [arrive(admission, 30, rank=39.9).is_waiting for _ in range(2)] == [True] * 2
-    assert arrive(admission, 30, rank=40.0).reason is Reason.PRIORITY
+    assert [arrive(admission, 50, rank=59.9).is_waiting for _ in range(2)] == [True] * 2
+    assert arrive(admission, 50, rank=60.0).reason is Reason.PRIORITY
 
 
 def at_once(admission, *ranks):
@@ -421,7 +421,7 @@ def test_who_is_not_worth_queueing_is_refused_at_once(admission):
 def test_whom_nobody_who_waits_would_make_room_for_is_refused_at_once(admission):
     fill(admission)
     assert at_once(admission, 90) == [False]
-    for rank in (30, 50, 60, 55):
+    for rank in (51, 53, 60, 55):
         arrive(admission, int(rank), rank=rank)
 
     assert at_once(admission, 10, 59.9, 60, 70) == [False, False, True, True]
@@ -433,15 +433,15 @@ def test_whom_nobody_who_waits_would_make_room_for_is_refused_at_once(admission)
 
 def test_who_is_worth_queueing_is_not_refused_at_once_because_others_wait(admission):
     fill(admission)
-    arrive(admission, 10)
-    admission.threshold.value = 40.0
+    arrive(admission)
+    admission.threshold.value = 60.0
 
-    assert at_once(admission, 39.9, 40) == [False, True]
+    assert at_once(admission, 59.9, 60) == [False, True]
 
 
 def test_who_is_not_worth_queueing_passes_nobody_who_waits(admission):
     fill(admission)
-    arrive(admission, 10)
+    arrive(admission)
     admission.threshold.value = 40.0
     # A place has become free and nobody was called yet.
     admission.inflight -= 1
@@ -458,7 +458,7 @@ def test_nobody_is_refused_at_once_while_places_are_free(admission):
 def test_who_is_refused_at_once_is_load_all_the_same(admission):
     fill(admission)
     for _ in range(4):
-        arrive(admission, 30)
+        arrive(admission, 50)
 
     for n in range(400):
         assert admission.refuse_at_once(priority=50, rank=50.0, now=n / 20)
@@ -483,7 +483,7 @@ def test_free_places_are_used_whatever_the_threshold():
 )
 def test_the_load_is_who_is_inside_and_who_waits(admission, inside, waiting, load):
     for _ in range(inside + waiting):
-        arrive(admission, 10)
+        arrive(admission)
 
     assert admission.load() == pytest.approx(load)
 
@@ -501,7 +501,7 @@ def test_signs_from_outside_count_as_load():
     signs = [0.9]
     admission = Admission(FixedLimit(2), outside_load=lambda: signs[0])
     for n in range(600):
-        leave(admission, arrive(admission, 10, now=n / 10), now=n / 10)
+        leave(admission, arrive(admission, now=n / 10), now=n / 10)
 
     assert admission.threshold.value == pytest.approx(27.1, abs=0.01)
 
@@ -537,7 +537,7 @@ def test_however_many_arrive_only_some_look_around(way):
     admission = Looking(Ticking(2))
     if way == "refuse_at_once":
         for _ in range(6):
-            arrive(admission, 10)
+            arrive(admission)
     for n in range(10_000):
         getattr(admission, way)(priority=50, rank=50.0, now=n / 10_000)
 
