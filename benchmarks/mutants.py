@@ -64,7 +64,10 @@ TARGETS = {
     ),
     "concurrency": Target(
         ("concurrency", "admission", "threshold", "tally"),
-        ("test_concurrency", "test_admission", "test_threshold", "test_urgent"),
+        (
+            *("test_concurrency", "test_admission", "test_threshold", "test_urgent"),
+            "test_coming",
+        ),
     ),
     "retries": Target(("retries",), ("test_retries",)),
     # The last: from here on all of the shop is imported.

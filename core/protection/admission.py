@@ -109,6 +109,8 @@ class Admission:
         self.inflight = 0
         self.queued = 0
         self.aside = 0
+        # Let through the door, and not here yet.
+        self.coming = 0
         self.tally = Tally()
         self._outside_load = outside_load
         self._places = places
@@ -157,11 +159,14 @@ class Admission:
         return waiter
 
     def refuse_at_once(self, *, priority: int, rank: float, now: float) -> bool:
-        """Refuse a request that `arrive` would refuse at once; False decides nothing."""
+        """Refuse whom `arrive` would refuse when those have come who are on their way.
+
+        False decides nothing.
+        """
         over = rank - self.threshold.value
         if over >= 0 and not self._has_room(priority, over):
             reason = Reason.PRIORITY
-        elif self._is_full_for(priority):
+        elif self._is_full_for(priority) or self._will_be_full_for(priority):
             reason = Reason.QUEUE_FULL
             self.threshold.found_full(rank)
         else:
@@ -218,8 +223,8 @@ class Admission:
             else:
                 self._admit(waiter, now)
 
-    def has_place(self, priority: float) -> bool:
-        """Tell whether a place is free for the priority, whoever else waits for it.
+    def has_place(self, priority: float, *, before: int = 0) -> bool:
+        """Tell whether a place is free for the priority after so many who go before.
 
         Who is urgent finds half as many more. As long as the others make way for one, they
         have the fewer the higher the load is, and none from a half on.
@@ -229,7 +234,7 @@ class Admission:
             places += places // 2
         elif self._makes_way:
             places = int(places * (1 - 2 * self.threshold.load))
-        return self.inflight < places
+        return self.inflight + before < places
 
     def _note_arrival(self, now: float) -> None:
         self._next_look = now + LOOK_SECONDS
@@ -249,8 +254,9 @@ class Admission:
         """Return how full the house is: 0.3 when all places are taken, 1 with the queue."""
         limit = self.limiter.usual_limit
         inside = min(1.0, self.inflight / limit)
-        # Those inside beyond the limit would wait if somebody had made them.
-        waiting = self.queued + max(0.0, self.inflight - limit)
+        # Those inside beyond the limit would wait if somebody had made them, and those
+        # coming will.
+        waiting = self.queued + max(0.0, self.inflight + self.coming - limit)
         return 0.3 * inside + 0.7 * min(1.0, waiting / max(1, self.queue_bound))
 
     def _obstacle(self, waiter: Waiter, now: float) -> Reason | None:
@@ -291,6 +297,16 @@ class Admission:
     def _is_full_for(self, priority: int) -> bool:
         """Tell whether the queue is full of those who are at least as important."""
         return self.queued >= self.queue_bound and priority >= self._last_waiting()
+
+    def _will_be_full_for(self, priority: int) -> bool:
+        """Tell the same of the queue as it will be when those have come who are coming.
+
+        Who they are isn't known. Few of them are urgent.
+        """
+        if priority < max(URGENT_BELOW, self._last_waiting()):
+            return False
+        free = max(0, int(self.limiter.limit) - self.inflight)
+        return self.queued + max(0, self.coming - free) >= self.queue_bound
 
     def _last_waiting(self) -> float:
         """Return the priority of the least important who wait."""

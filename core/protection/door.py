@@ -19,6 +19,7 @@ from core.problems import CONTENT_TYPE, as_uuid
 from core.protection import shedding
 from core.protection.counters import counters
 from core.protection.gate import ThreadGate
+from core.protection.marks import ANNOUNCED
 from core.protection.priorities import Priority
 from core.protection.switches import mode_of
 from core.request_ids import accept_request_id
@@ -60,13 +61,30 @@ class Door:
         path = environ["PATH_INFO"]
         if path.startswith(PREFIX) and _NEED_A_LOOK.isdisjoint(environ):
             gate = shedding.gate_in_use()
-            if gate is not None and not gate.has_room:
-                level, rank = _level_and_rank(gate, path, environ)
-                if mode_of("load_shedding") == "enforce" and gate.refuse_at_once(
-                    priority=level, rank=rank
-                ):
-                    return self._refuse(level, environ, start_response)
+            if gate is not None and mode_of("load_shedding") == "enforce":
+                return self._answer(gate, path, environ, start_response)
         return self._application(environ, start_response)
+
+    def _answer(
+        self,
+        gate: ThreadGate,
+        path: str,
+        environ: Environ,
+        start_response: StartResponse,
+    ) -> Iterable[bytes]:
+        if not gate.has_room:
+            level, rank = _level_and_rank(gate, path, environ)
+            if gate.refuse_at_once(priority=level, rank=rank):
+                return self._refuse(level, environ, start_response)
+        # Before anybody has got to the gate, a crowd would find it empty and pass whole.
+        gate.announce()
+        environ[ANNOUNCED] = True
+        try:
+            return self._application(environ, start_response)
+        finally:
+            # Who was blocked, had asked enough, or failed never came to the gate.
+            if environ.pop(ANNOUNCED, False):
+                gate.withdraw()
 
     def _refuse(
         self, level: int, environ: Environ, start_response: StartResponse

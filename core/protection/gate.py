@@ -56,9 +56,11 @@ class ThreadGate:
 
     @property
     def has_room(self) -> bool:
-        """Tell, without waiting for the lock, whether places are free and nobody waits."""
+        """Tell, without waiting for the lock, whether who comes next finds a place."""
         admission = self.admission
-        return admission.queued == 0 and admission.has_place(math.inf)
+        return admission.queued == 0 and admission.has_place(
+            math.inf, before=admission.coming
+        )
 
     def is_easy(self, last_rank: float) -> bool:
         """Tell, without waiting for the lock, whether all up to the rank are let in now."""
@@ -74,13 +76,29 @@ class ThreadGate:
         admission = self.admission
         return admission.queued > 0 and rank >= admission.threshold.value
 
+    def announce(self) -> None:
+        """Count one who is on his way here, and who either enters or is withdrawn."""
+        with self._lock:
+            self.admission.coming += 1
+
+    def withdraw(self) -> None:
+        """Count out one who was announced and won't come."""
+        with self._lock:
+            self.admission.coming -= 1
+
     def enter(
-        self, *, priority: int, rank: float, seconds: float | None = None
+        self,
+        *,
+        priority: int,
+        rank: float,
+        seconds: float | None = None,
+        is_announced: bool = False,
     ) -> Waiter:
         now = self._clock()
         deadline = math.inf if seconds is None else now + seconds
         take = self.admission.admit_anyway if self.only_looks else self.admission.arrive
         with self._lock:
+            self.admission.coming -= is_announced
             waiter = take(priority=priority, rank=rank, now=now, deadline=deadline)
             if waiter.is_admitted or waiter.reason is not None:
                 return waiter

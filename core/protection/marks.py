@@ -4,3 +4,5 @@
 PRIORITY = "shopwright.priority"
 # It was answered from memory: what that took says nothing about the work.
 FROM_CACHE = "shopwright.from_cache"
+# The door has announced it to the gate, which counts it among those who are coming.
+ANNOUNCED = "shopwright.announced"

@@ -24,7 +24,7 @@ from core.protection.admission import Admission, Waiter
 from core.protection.concurrency import AdaptiveLimit
 from core.protection.gate import ThreadGate
 from core.protection.load_signs import LoadSigns, database_pool
-from core.protection.marks import FROM_CACHE, PRIORITY
+from core.protection.marks import ANNOUNCED, FROM_CACHE, PRIORITY
 from core.protection.principals import principal_of, visitor
 from core.protection.priorities import Priorities, Priority
 from core.response_headers import add_headers
@@ -73,7 +73,11 @@ def enter(request: HttpRequest, *, only_looks: bool, seconds: float | None) -> W
         # Only now is it worth asking who comes.
         level, rank = ranked(priority, request)
     request.META[PRIORITY] = level
-    return entrance.enter(priority=level, rank=rank, seconds=seconds)
+    # From here on the gate counts it; until here whatever fails is the door's to count out.
+    is_announced = request.META.pop(ANNOUNCED, False)
+    return entrance.enter(
+        priority=level, rank=rank, seconds=seconds, is_announced=is_announced
+    )
 
 
 def leave(waiter: Waiter, request: HttpRequest, response: HttpResponseBase) -> None:
