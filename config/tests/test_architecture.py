@@ -50,6 +50,7 @@ OUTGOING = {
     "config/embedded/valkey.py": "asks the shop's own Valkey whether it is up",
     "config/running.py": "asks the shop's own web server whether it is up",
     "core/guarded_network.py": "the network of the one client",
+    "core/protection/addresses.py": "reads addresses with C's inet_pton; connects to nobody",
     "core/protection/fault_proxy.py": "stands between the shop and its servers in drills",
     "core/http_client.py": "the one client for everybody else's services",
     "core/protection/judging.py": "names the errors of Django's mail backend, which sends",
