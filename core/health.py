@@ -10,8 +10,11 @@ from redis import RedisError
 
 from core.errors import DomainError, ErrorKind
 from core.problems import ProblemResponse
+from core.protection.deadlines import deadline
 
 OK = "ok"
+# Whoever asks gives up soon, and a probe answers whatever else waits.
+PROBE_SECONDS = 2.0
 
 
 class NotReadyError(DomainError):
@@ -30,7 +33,8 @@ def live(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 -- Django's sign
 
 
 def ready(request: HttpRequest) -> HttpResponse:
-    checks = run_checks()
+    with deadline(PROBE_SECONDS):
+        checks = run_checks()
     if any(outcome != OK for outcome in checks.values()):
         return ProblemResponse(NotReadyError(retry_after=5, checks=checks), request)
     return JsonResponse({"status": OK, "checks": checks})

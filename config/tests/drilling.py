@@ -63,7 +63,7 @@ def shop_behind_proxies(**environment):
 
 
 @contextmanager
-def running_shop(**environment):
+def running_shop(first_asked="/api/v1/products", **environment):
     """Yield the address of a web server of one process; by default nothing is cached."""
     port = free_port()
     defaults = {
@@ -83,7 +83,7 @@ def running_shop(**environment):
     )
     url = f"http://127.0.0.1:{port}"
     try:
-        wait_until(lambda: status_of(f"{url}/api/v1/products") == 200)
+        wait_until(lambda: status_of(f"{url}{first_asked}") == 200)
         yield url
     finally:
         process.terminate()

@@ -243,3 +243,20 @@ def test_a_lost_postgresql_costs_readers_little_and_is_back_soon(
         assert times[-1] < try_seconds
     assert back_took < 5
     assert bought
+
+
+@pytest.mark.slow
+def test_a_process_that_has_asked_for_nothing_yet_hangs_on_no_silent_postgresql(
+    servers,
+):
+    """What it reads once for all requests has to end as well: rules, switches, probes."""
+    postgres, environment = servers
+    with running_shop("/health/live", **environment) as shop:
+        with stopped(postgres), ThreadPoolExecutor(3) as pool:
+            paths = ("/api/v1/products", "/api/v1/search?q=lamp", "/health/ready")
+            found = list(pool.map(lambda path: timed(ask, f"{shop}{path}"), paths))
+        wait_until(lambda: ask(f"{shop}/api/v1/products")[0] == 200, seconds=10)
+        wait_until(lambda: ask(f"{shop}/health/ready")[0] == 200, seconds=10)
+
+    assert {status for (status, _), _ in found} <= {503, 504}
+    assert max(took for _, took in found) < 20

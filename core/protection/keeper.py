@@ -14,6 +14,10 @@ from django.apps import apps
 from django.conf import settings
 from django.db import connection
 
+from core.protection.deadlines import deadline
+
+# A database that has fallen silent must not keep the thread for ever.
+CHORE_SECONDS = 5.0
 Chore = Callable[[], None]
 _logger = logging.getLogger(__name__)
 
@@ -47,7 +51,8 @@ class Keeper:
     def make_round(self) -> None:
         for chore in tuple(self._chores):
             try:
-                chore()
+                with deadline(CHORE_SECONDS):
+                    chore()
             except Exception:
                 # Whatever it was, the next round may do better; a dead thread can't.
                 _logger.exception("A chore of the keeper failed.")

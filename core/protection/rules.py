@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from core.models import AddressBlock, RateLimitPolicy, RouteWeight
 from core.protection.addresses import Client
+from core.protection.deadlines import deadline
 from core.protection.keeper import keeper
 from core.protection.policies import (
     ANY_ROLE,
@@ -28,6 +29,7 @@ from core.protection.policies import (
 
 # A network too many is let in, rather than a process filled by an attack.
 _MOST_BLOCKS = 100_000
+FIRST_READING_SECONDS = 2.0
 _logger = logging.getLogger(__name__)
 
 
@@ -147,7 +149,9 @@ class Rulebook:
         if not (keeper.wake() and self._is_read):
             with self._lock:
                 if not (keeper.wake() and self._is_read):
-                    self.refresh()
+                    # The request that is the first has no deadline yet, and others wait.
+                    with deadline(FIRST_READING_SECONDS):
+                        self.refresh()
         return self._rules
 
     def refresh(self) -> None:

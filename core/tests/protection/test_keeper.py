@@ -3,7 +3,8 @@ import time
 
 from django.apps import apps
 
-from core.protection.keeper import Keeper
+from core.protection import deadlines
+from core.protection.keeper import CHORE_SECONDS, Keeper
 from core.tests.processes import running, wait_until
 
 # As a process that forks its workers does: it imports everything, and answers nothing.
@@ -50,6 +51,16 @@ def test_a_chore_that_fails_stops_neither_the_others_nor_the_next_round(settings
     assert len(threads) == 1
     # The thread is a daemon's and lives on; it shall not count any more.
     keeper._chores.clear()  # noqa: SLF001 -- of this test's own keeper
+
+
+def test_a_chore_has_to_end():
+    keeper, left = Keeper(), []
+    keeper.add(lambda: left.append(deadlines.remaining()))
+
+    keeper.make_round()
+
+    assert CHORE_SECONDS - 1 < left[0] <= CHORE_SECONDS
+    assert deadlines.remaining() is None
 
 
 def test_where_settings_want_no_thread_there_is_none(settings):
