@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from core.exceptions import TemporaryReducedCapacityError
 from core.ids import uuid7_text
 from core.problems import CONTENT_TYPE, as_uuid
-from core.protection import shedding
+from core.protection import deadlines, shedding
 from core.protection.counters import counters
 from core.protection.gate import ThreadGate
 from core.protection.marks import ANNOUNCED
@@ -28,6 +28,8 @@ Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
+# To learn who comes; a request gets its own deadline further inside.
+LOOK_SECONDS = 1.0
 PREFIX = "/api/"
 STATUS = "503 Service Unavailable"
 # Who asks only whether he may ask, or shows what the resolvers of callers don't know.
@@ -124,7 +126,8 @@ def _ranked(priority: Priority, environ: Environ) -> tuple[int, float]:
     request = HttpRequest()
     request.META = environ
     try:
-        return shedding.ranked(priority, request)
+        with deadlines.deadline(LOOK_SECONDS):
+            return shedding.ranked(priority, request)
     finally:
         # To know a new signing key the database is asked, and here no request ends that
         # would give its connection back.

@@ -6,7 +6,7 @@ import pytest
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-from core.protection import shedding
+from core.protection import deadlines, shedding
 from core.protection.admission import Admission
 from core.protection.concurrency import FixedLimit
 from core.protection.door import Door
@@ -103,6 +103,21 @@ def principal_by_word(request):
 @pytest.mark.parametrize("role", ["customer", "key", "forged"])
 def test_credentials_make_no_hopeless_call_better(gate, bearer, role):
     assert call(**bearer(role))[0] == 503
+
+
+seconds_left = []
+
+
+def principal_in_time(request):
+    seconds_left.append(deadlines.remaining())
+
+
+@pytest.mark.django_db
+def test_whoever_looks_who_comes_has_a_second(gate, settings):
+    settings.RATE_LIMIT_PRINCIPALS = [f"{__name__}.principal_in_time"]
+
+    assert call(HTTP_AUTHORIZATION="Bearer x")[0] == 503
+    assert 0 < seconds_left.pop() <= 1
 
 
 @pytest.mark.django_db
