@@ -1,16 +1,15 @@
 import os
 import sys
-from contextlib import suppress
 from typing import cast
 
 from django.core.wsgi import get_wsgi_application
-from django.urls import Resolver404, resolve
 
 # Forgetting the variable must not open a shop that has the published key.
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 django_application = get_wsgi_application()
 
 # Models are there only now.
+from config.starting import freeze, import_views  # noqa: E402 -- see above
 from core.key_proofs import require_keys  # noqa: E402 -- see above
 from core.protection.door import Application, Door  # noqa: E402 -- see above
 
@@ -18,9 +17,8 @@ require_keys()
 # What is hopeless under overload never gets as far as Django.
 application = Door(cast("Application", django_application))
 
-# Imports the views and compiles the routes, which else the first visitor waits for.
-with suppress(Resolver404):
-    resolve("/api/v1/")
+import_views()
+freeze()
 
 # A refusal takes microseconds, but first it has to get Python's lock from a thread that
 # works. At the usual 5 ms a process says no some 250 times a second, at this ten times that.
