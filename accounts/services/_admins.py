@@ -17,10 +17,13 @@ def require_an_admin() -> None:
     :raises LastAdminError:
     """
     lock_admins()
-    # Who is about to be erased is on his way out.
-    admins = User.objects.active().filter(_IS_ADMIN, erase_after=None)
-    if not admins.exists():
+    if not has_admin():
         raise LastAdminError
+
+
+def has_admin() -> bool:
+    # Who is about to be erased is on his way out.
+    return User.objects.active().filter(_IS_ADMIN, erase_after=None).exists()
 
 
 def is_admin(user: User) -> bool:
