@@ -14,6 +14,7 @@ import psycopg
 from psycopg import errors
 from psycopg.abc import RV, PQGen, PQGenConn
 from psycopg.pq import TransactionStatus
+from psycopg_pool import ConnectionPool
 
 from core.postgresql.outage import outage
 from core.protection import deadlines
@@ -112,6 +113,10 @@ class TimedConnection(psycopg.Connection[Any]):
         counters.add("statement|cut off")
         outage.go_on()
         self.close()
+        # Else each of the others in the pool would find a caller who learns it anew.
+        pool = getattr(self, "_pool", None)
+        if isinstance(pool, ConnectionPool):
+            pool.drain()
         raise errors.QueryCanceled("The server didn't answer in time.")
 
 

@@ -152,6 +152,22 @@ def test_nobody_waits_longer_for_a_pool_that_cannot_connect(proxy, faults):
     assert max(took for _, took in failures) < POOL_SECONDS - 2
 
 
+def test_who_hangs_up_takes_the_idle_ones_of_the_pool_along(proxy):
+    """Each of them would cost a caller as long to learn the same."""
+    proxy, given = proxy
+    with wrapper(given, pool_size=3) as own, own.pool as pool:
+        idle = [pool.getconn() for _ in range(3)]
+        for one in idle:
+            pool.putconn(one)
+        proxy.faults = SILENCE
+
+        with deadline(0.1), pytest.raises(OperationalError):
+            own.cursor().execute("SELECT 1")
+
+        assert pool.get_stats()["pool_available"] == 0
+        assert outage.is_on
+
+
 def test_a_pool_whose_connections_are_busy_is_waited_for_longer(proxy):
     _, given = proxy
     with wrapper(given, pool_size=1) as own, own.pool as pool:
