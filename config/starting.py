@@ -3,7 +3,11 @@
 import gc
 from contextlib import suppress
 
+from django.conf import settings
+from django.db import connection
 from django.urls import Resolver404, resolve
+
+from core.protection.load_signs import database_pool
 
 
 def import_views() -> None:
@@ -19,3 +23,16 @@ def freeze() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def open_pool() -> None:
+    """Begin to connect to the database as often as requests are worked on at once.
+
+    A pool that grows by need opens one after another, for which a sudden crowd would
+    wait. To be called before anybody uses the database. One that is out stops nobody.
+    """
+    options = connection.settings_dict["OPTIONS"].get("pool")
+    if options:
+        most = settings.DATABASE_POOL_SIZE
+        options["min_size"] = min(settings.WEB_SIZES.at_once, most)
+        database_pool().open()

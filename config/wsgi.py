@@ -9,10 +9,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 django_application = get_wsgi_application()
 
 # Models are there only now.
-from config.starting import freeze, import_views  # noqa: E402 -- see above
+from config.starting import freeze, import_views, open_pool  # noqa: E402 -- see above
 from core.key_proofs import require_keys  # noqa: E402 -- see above
 from core.protection.door import Application, Door  # noqa: E402 -- see above
 
+open_pool()
 require_keys()
 # What is hopeless under overload never gets as far as Django.
 application = Door(cast("Application", django_application))
