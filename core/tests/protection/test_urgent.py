@@ -68,6 +68,14 @@ def test_without_one_inside_they_have_them_all_however_much_is_to_do(admission, 
     assert let_in(admission, 50) == 8
 
 
+@pytest.mark.parametrize("priority", [50, 51, 90])
+def test_for_who_is_not_urgent_nobody_makes_way(admission, priority):
+    arrive(admission, priority)
+    admission.threshold.load = 1.0
+
+    assert let_in(admission, 50) == 7
+
+
 @pytest.mark.parametrize("way", ["leave", "step_aside"])
 def test_they_have_all_back_when_he_is_gone(admission, way):
     admission.threshold.load = 1.0
