@@ -29,11 +29,17 @@ class WebSizes:
         return self.at_once // 2
 
     @property
+    def urgent(self) -> int:
+        """How many more may be at work if they are urgent."""
+        return self.at_once // 2
+
+    @property
     def threads(self) -> int:
-        """At work, waiting, aside, and a few that are free to say no."""
+        """At work, waiting, aside, urgent, and a few that are free to say no."""
         if not self.is_shedding:
             return self.at_once
-        return self.at_once + self.places + self.aside + max(2, self.at_once // 2)
+        some = self.at_once + self.places + self.aside + self.urgent
+        return some + max(2, self.at_once // 2)
 
     @property
     def connections(self) -> int:
@@ -46,8 +52,8 @@ class WebSizes:
 
     @property
     def database_connections(self) -> int:
-        """One for each at work or aside, and some for the process's own chores."""
-        return self.at_once + self.aside + 4
+        """One for each at work, urgent or aside, and some for the process's own chores."""
+        return self.at_once + self.urgent + self.aside + 4
 
 
 def web_sizes() -> WebSizes:

@@ -320,15 +320,26 @@ def test_the_gate_is_sized_by_settings(settings):
 
 @pytest.mark.parametrize(
     ("at_once", "threads", "connections", "database"),
-    [(2, 9, 128, 7), (8, 32, 512, 16)],
+    [(2, 10, 128, 8), (8, 36, 512, 20)],
 )
 def test_all_sizes_follow_from_one(at_once, threads, connections, database):
     sizes = WebSizes(at_once)
 
     assert sizes.threads == threads
-    assert sizes.threads > sizes.at_once + sizes.places + sizes.aside
+    # Even when everybody is there somebody can say no.
+    most = sizes.at_once + sizes.urgent + sizes.places + sizes.aside
+    assert sizes.threads > most
     assert sizes.connections == connections
     assert sizes.database_connections == database
+
+
+@pytest.mark.parametrize("at_once", [2, 3, 8, 17])
+def test_as_many_urgent_ones_get_in_as_there_are_threads_for(at_once):
+    sizes, admission = WebSizes(at_once), Admission(FixedLimit(at_once))
+    for _ in range(4 * at_once):
+        admission.arrive(priority=10, rank=10.0, now=0.0)
+
+    assert admission.inflight == sizes.at_once + sizes.urgent
 
 
 def test_without_shedding_nobody_waits_in_a_thread():
