@@ -1,6 +1,7 @@
 import pytest
 import redis
 
+from core import metrics
 from core.models import RateLimitPolicy, RouteWeight
 from core.protection import counters, gauges, limiter, refusals, traffic
 from core.protection.line import Line
@@ -14,6 +15,7 @@ def limits(impatient_limits, monkeypatch):
     line = Line(patience_seconds=10)
     monkeypatch.setattr(counters, "line", line)
     monkeypatch.setattr(gauges, "line", line)
+    monkeypatch.setattr(metrics, "line", line)
     monkeypatch.setattr(refusals, "line", line)
     monkeypatch.setattr(traffic, "line", line)
     monkeypatch.setattr(limiter, "shared", SparingBuckets(SharedBuckets(line.call)))
