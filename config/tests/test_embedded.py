@@ -48,9 +48,7 @@ time.sleep(60)
 
 PLAIN = ["-c", "/dev/null", "-p", "config.embedded.pytest_plugin", "-p", "no:django"]
 
-needs_root = pytest.mark.skipif(
-    not IS_ROOT, reason="only root has accounts to choose from"
-)
+needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root can be two accounts")
 
 
 @pytest.fixture
@@ -150,9 +148,7 @@ def test_start_again_finds_what_was_written(var):
     assert value == b"42"
 
 
-@pytest.mark.skipif(
-    sys.platform != "linux", reason="only Linux tells a child that its parent died"
-)
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of the death")
 def test_servers_end_when_their_starter_is_killed(hold):
     process, pids = hold()
 
@@ -252,9 +248,7 @@ def test_sockets_move_to_a_short_folder_when_the_path_is_too_long(var):
     assert not sockets.exists()
 
 
-@pytest.mark.skipif(
-    not IS_ROOT, reason="needs another account that could have come first"
-)
+@needs_root
 def test_start_refuses_a_folder_that_somebody_else_made(var):
     deep = var / ("a-folder-with-a-long-name-" * 4) / "var"
     planted = places.places(deep).sockets
