@@ -1,17 +1,15 @@
 """How the shop is, part by part, for staff and for what watches it."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
-from redis import RedisError
 from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 
 from core import audit_watch, health
-from core.heartbeat import STALE_AFTER_SECONDS, last_heartbeat
+from core.heartbeat import PROCESSES, heartbeat_state
 from core.metrics import bears_token
 from core.protection import gauges, traffic
 from core.protection.line import line
@@ -42,7 +40,7 @@ def _answer() -> JsonResponse:
     found: dict[str, Any] = {
         "status": health.OK if set(checks.values()) == {health.OK} else "degraded",
         "checks": checks,
-        "heartbeats": {name: _heartbeat(name) for name in ("worker", "beat")},
+        "heartbeats": {name: heartbeat_state(name) for name in PROCESSES},
         "audit": audit_watch.status(),
         "valkey_out": line.is_out,
         "processes": gauges.of_processes(),
@@ -54,14 +52,3 @@ def _answer() -> JsonResponse:
             for row in traffic.breakers()
         }
     return JsonResponse(found, headers={"Cache-Control": "no-store"})
-
-
-def _heartbeat(process: str) -> str:
-    try:
-        last = last_heartbeat(process)
-    except (RedisError, OSError):
-        return "unknown"
-    if last is None:
-        return "never"
-    age = (datetime.now(UTC) - last).total_seconds()
-    return health.OK if age <= STALE_AFTER_SECONDS else "stale"

@@ -5,17 +5,15 @@ It says in words which parts work, and names no machine, product or version.
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
-from redis import RedisError
 
 from core import health
-from core.heartbeat import STALE_AFTER_SECONDS, last_heartbeat
+from core.heartbeat import PROCESSES, heartbeat_state
 from core.protection import traffic
 from core.protection.circuit import SHUT
 
@@ -64,7 +62,8 @@ def _look() -> Iterator[tuple[str, str]]:
     shut = _dependencies_shut()
     for dependency, label in settings.STATUS_PARTS.items():
         yield label, "disturbed" if dependency in shut else "works"
-    yield "Confirmations and exports", "works" if _is_worked_on() else "disturbed"
+    is_worked_on = all(heartbeat_state(name) == health.OK for name in PROCESSES)
+    yield "Confirmations and exports", "works" if is_worked_on else "disturbed"
 
 
 def _dependencies_shut() -> set[str]:
@@ -78,16 +77,3 @@ def _dependencies_shut() -> set[str]:
         for row in rows
         if SHUT & {row["control"].state, *row["states"]}
     }
-
-
-def _is_worked_on() -> bool:
-    """Whether a worker and the clock that drives it have shown themselves lately."""
-    try:
-        seen = [last_heartbeat("worker"), last_heartbeat("beat")]
-    except (RedisError, OSError):
-        return False
-    now = datetime.now(UTC)
-    return all(
-        one is not None and (now - one).total_seconds() <= STALE_AFTER_SECONDS
-        for one in seen
-    )

@@ -11,7 +11,7 @@ from core.protection.breaker import get_breaker
 from core.status import memo
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("breakers_on")]
-PROCESSES = ("worker", "beat")
+PROCESSES = heartbeat.PROCESSES
 
 
 @pytest.fixture(autouse=True)

@@ -1,9 +1,11 @@
 import pytest
 import redis
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
 
 from core import metrics
 from core.models import RateLimitPolicy, RouteWeight
-from core.protection import counters, gauges, limiter, refusals, traffic
+from core.protection import counters, door, gauges, limiter, refusals, traffic
 from core.protection.line import Line
 from core.protection.sparing import SparingBuckets
 from core.protection.token_bucket import LocalBuckets, SharedBuckets
@@ -42,3 +44,14 @@ def make_policy(name="minute", *, quota=3, window_seconds=3600, **fields):
     return RateLimitPolicy.objects.create(
         name=name, quota=quota, window_seconds=window_seconds, **fields
     )
+
+
+@pytest.fixture
+def one_connection(monkeypatch):
+    """Keep handler and door from closing the test's connection between calls."""
+    monkeypatch.setattr(door, "close_old_connections", lambda: None)
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)

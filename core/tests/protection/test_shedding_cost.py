@@ -8,18 +8,17 @@ import time
 
 import pytest
 from django.core.handlers.wsgi import WSGIHandler
-from django.core.signals import request_finished, request_started
-from django.db import close_old_connections
 
 from accounts.tests.factories import make_tokens, make_user
 from catalog.tests.factories import make_product
-from core.protection import door, shedding
+from core.protection import shedding
 from core.protection.admission import Admission
 from core.protection.concurrency import AdaptiveLimit, FixedLimit
 from core.protection.door import Door
 from core.protection.gate import ThreadGate
 from core.protection.switches import Positions, switchboard
 
+pytestmark = pytest.mark.usefixtures("one_connection")
 TIMES = 400
 
 
@@ -59,17 +58,6 @@ def cost(application, path, status, **headers):
 def typical(costs):
     """Return the first quartile: what it takes when nobody trod on the caches."""
     return sorted(costs)[len(costs) // 4]
-
-
-@pytest.fixture(autouse=True)
-def _one_connection(monkeypatch):
-    """Keep handler and door from closing the test's connection between calls."""
-    monkeypatch.setattr(door, "close_old_connections", lambda: None)
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
-    yield
-    for signal in (request_started, request_finished):
-        signal.connect(close_old_connections)
 
 
 @pytest.fixture

@@ -7,14 +7,12 @@ import io
 
 import pytest
 from django.core.handlers.wsgi import WSGIHandler
-from django.core.signals import request_finished, request_started
-from django.db import close_old_connections
 from django.http import HttpResponse, StreamingHttpResponse
 from django.urls import path
 
 from catalog.tests.factories import make_product
 from core.models import AddressBlock
-from core.protection import door, shedding
+from core.protection import shedding
 from core.protection.admission import Admission
 from core.protection.concurrency import FixedLimit
 from core.protection.door import Door
@@ -24,6 +22,7 @@ from core.tests import urls
 pytestmark = [
     pytest.mark.urls("core.tests.protection.test_ways_to_the_gate"),
     pytest.mark.django_db,
+    pytest.mark.usefixtures("one_connection"),
 ]
 ADDRESS = "203.0.113.7"
 gates = []
@@ -50,17 +49,6 @@ urlpatterns = [
 ]
 handler400, handler403 = urls.handler400, urls.handler403
 handler404, handler500 = urls.handler404, urls.handler500
-
-
-@pytest.fixture(autouse=True)
-def _one_connection(monkeypatch):
-    """Keep handler and door from closing the test's connection."""
-    monkeypatch.setattr(door, "close_old_connections", lambda: None)
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
-    yield
-    for signal in (request_started, request_finished):
-        signal.connect(close_old_connections)
 
 
 @pytest.fixture
